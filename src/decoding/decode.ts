@@ -1,0 +1,143 @@
+import type { MemberStream, TextContext } from '../lm/member.ts';
+import { END, NEWLINE } from '../lm/symbols.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { StopReason } from '../protocol/completion.ts';
+import type { CombinerName } from './combiner.ts';
+import { repeatedTail, restOfLine, suffixOverlap } from './lineStops.ts';
+import { StepMixture } from './stepMixture.ts';
+import { Utf8State } from './utf8.ts';
+
+export interface DecodeOptions {
+  readonly context: TextContext;
+  /** Open streams at the cursor, in the order of the policy's members. */
+  readonly streams: readonly MemberStream[];
+  readonly policy: Policy;
+  readonly combiner: CombinerName;
+  /** The most bytes to emit. */
+  readonly maximumBytes: number;
+  /** Emit a step only while the probability of the whole text, this step included, is at least this. */
+  readonly minimumProbability: number;
+  readonly signal: AbortSignal;
+}
+
+/** A lexeme of the completion, and who made it. */
+export interface Step {
+  readonly text: string;
+  /** Each member's share: ≥ 0, summing to 1. */
+  readonly shares: Float64Array;
+  /** ln p of the step's bytes after what stands before it. */
+  readonly logProbability: number;
+}
+
+export interface DecodeResult {
+  readonly stopReason: StopReason;
+  /** How many bytes at the end of the steps' text only repeat what is there already, and must go. */
+  readonly surplusBytes: number;
+  /** ln p that the text ends here; 0 unless `stopReason` is `endOfLine`. */
+  readonly endLogProbability: number;
+  /** Milliseconds spent asking the policy. */
+  readonly policyMs: number;
+}
+
+/**
+ * Completes one line greedily, byte by byte: the members' distributions → the mixture → the most probable byte
+ * → every member. Yields each step when it is complete. Throws the signal's reason when the request is stale.
+ */
+export async function* decode(options: DecodeOptions): AsyncGenerator<Step, DecodeResult> {
+  const { streams, signal } = options;
+  const distributions = streams.map((stream) => stream.distribution);
+  const rest = restOfLine(options.context.suffix);
+  const leastLogProbability = Math.log(options.minimumProbability);
+  const { mixture, policyMs } = createMixture(options);
+  const utf8 = new Utf8State();
+  const text = new Uint8Array(options.maximumBytes);
+  let length = 0;
+  let stepStart = 0; // the bytes before it have been yielded
+  let total = 0; // ln p of the whole text
+  let stepLogProbability = 0;
+
+  for (;;) {
+    signal.throwIfAborted();
+    distributions.forEach(foldLineEnd);
+    mixture.read(distributions);
+
+    // The most probable symbol that keeps the text valid UTF-8.
+    const symbol = mixture.mostProbable(utf8.low, utf8.high, utf8.betweenCharacters ? END : undefined);
+    const logProbability = Math.log(mixture.probability(symbol));
+    total += logProbability;
+
+    // Is the step before it complete? Is the text, or does it begin to repeat what is there?
+    const stepEnds = mixture.startsStep(symbol);
+    const overlap = suffixOverlap(text, length, rest, stepEnds);
+    const surplusBytes = overlap > 0 ? overlap : stepEnds ? repeatedTail(text, length) : 0;
+    if (stepEnds || overlap > 0) {
+      yield {
+        text: decodeUtf8(text, stepStart, length),
+        shares: mixture.shares(),
+        logProbability: stepLogProbability,
+      };
+      stepStart = length;
+      stepLogProbability = 0;
+    }
+    if (overlap > 0) return end('suffixOverlap', surplusBytes);
+    if (surplusBytes > 0) return end('repetition', surplusBytes);
+    if (symbol === END) return { ...end('endOfLine'), endLogProbability: logProbability };
+    if (total < leastLogProbability) return end('lowConfidence');
+    if (length === options.maximumBytes) return end('maximumLength');
+
+    // Every member reads the byte; most answer without a forward pass.
+    mixture.take(symbol);
+    utf8.push(symbol);
+    text[length++] = symbol;
+    stepLogProbability += logProbability;
+    await advanceAll(streams, symbol);
+  }
+
+  function end(stopReason: StopReason, surplusBytes = 0): DecodeResult {
+    return { stopReason, surplusBytes, endLogProbability: 0, policyMs: policyMs() };
+  }
+}
+
+/** For a single line, its end and the end of the insertion are one thing, whatever a member was trained to say. */
+function foldLineEnd(distribution: Float64Array): void {
+  distribution[END] += distribution[NEWLINE] + distribution[carriageReturn];
+  distribution[NEWLINE] = 0;
+  distribution[carriageReturn] = 0;
+}
+
+const carriageReturn = 13;
+
+function createMixture(options: DecodeOptions): { mixture: StepMixture; policyMs: () => number } {
+  const { streams, policy, combiner, context } = options;
+  let policyMs = 0;
+  const timed = (ask: () => void) => {
+    const start = performance.now();
+    ask();
+    policyMs += performance.now() - start;
+  };
+  timed(() =>
+    policy.begin({
+      bytes: context.prefix,
+      logProbabilities: streams.map((stream) => stream.recentLogProbabilities),
+    }),
+  );
+  const mixture = new StepMixture(combiner, streams.length, (out) => timed(() => policy.weights(out)));
+  return { mixture, policyMs: () => policyMs };
+}
+
+function advanceAll(streams: readonly MemberStream[], byte: number): Promise<unknown> | undefined {
+  let reading: Promise<void>[] | undefined;
+  for (const stream of streams) {
+    const answer = stream.advance(byte);
+    if (answer === undefined) continue;
+    reading ??= [];
+    reading.push(answer);
+  }
+  return reading && Promise.all(reading);
+}
+
+const decoder = new TextDecoder();
+
+function decodeUtf8(text: Uint8Array, start: number, end: number): string {
+  return decoder.decode(text.subarray(start, end));
+}

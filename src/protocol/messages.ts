@@ -1,0 +1,81 @@
+/**
+ * Names and payloads of the messages between an editor and the background process, beside standard LSP 3.18
+ * (`textDocument/inlineCompletion`). The names without a prefix follow the Copilot language server, which
+ * other editors' clients already know.
+ */
+import type { CompletionReport } from './completion.ts';
+
+/** workspace/executeCommand, run by the editor after the whole item was accepted; argument: the completion's id. */
+export const acceptCommand = 'consort.didAcceptCompletion';
+
+/** Client → server notification: the item is visible. */
+export const didShowCompletion = 'textDocument/didShowCompletion';
+export interface DidShowCompletionParams {
+  readonly item: ReportedItem;
+}
+
+/** Client → server notification: part of the item was accepted. */
+export const didPartiallyAcceptCompletion = 'textDocument/didPartiallyAcceptCompletion';
+export interface DidPartiallyAcceptCompletionParams {
+  readonly item: ReportedItem;
+  /** UTF-16 units from the start of the item's insertText, cumulative. */
+  readonly acceptedLength: number;
+}
+
+/** Client → server notification, ours: a shown item went away without being accepted. */
+export const didDiscardCompletion = 'consort/didDiscardCompletion';
+export interface DidDiscardCompletionParams {
+  readonly item: ReportedItem;
+  readonly how: 'rejected' | 'ignored';
+}
+
+/** The part of an inline completion item that identifies it: its accept command carries the completion's id. */
+export interface ReportedItem {
+  readonly command?: { readonly command: string; readonly arguments?: readonly unknown[] };
+}
+
+/** Server → client notification: what to show in a status bar. */
+export const didChangeStatus = 'didChangeStatus';
+export interface DidChangeStatusParams {
+  readonly busy: boolean;
+  readonly kind: 'Normal' | 'Error' | 'Warning' | 'Inactive';
+  readonly message: string;
+}
+
+/** Server → client notification: a completion was made (or not, with its reason). */
+export const didComplete = 'consort/didComplete';
+export type DidCompleteParams = CompletionReport;
+
+/** Client → server request without parameters: the members, policy and index as they are now. */
+export const ensembleStatus = 'consort/status';
+/** Server → client notification with the same payload, whenever it changes. */
+export const didChangeEnsemble = 'consort/didChangeEnsemble';
+export interface EnsembleStatus {
+  readonly members: readonly MemberStatus[];
+  readonly policy: { readonly name: string; readonly version: string };
+  readonly index: { readonly state: 'idle' | 'indexing'; readonly files: number; readonly bytes: number };
+}
+export interface MemberStatus {
+  readonly id: string;
+  readonly kind: 'neural' | 'ngram' | 'endpoint';
+  readonly name: string;
+  readonly state: 'loading' | 'ready' | 'failed' | 'disabled';
+  /** What went wrong and how to mend it, when `failed`. */
+  readonly message?: string;
+  /** Bytes of the weights on disk; for the n-gram, of its index in memory. */
+  readonly sizeBytes: number;
+  /** Of the last completions: milliseconds this member took per request; null before the first. */
+  readonly latencyMs: { readonly p50: number; readonly p95: number } | null;
+}
+
+/** initializationOptions of LSP `initialize`; every field may be missing. */
+export interface InitializationOptions {
+  /** The `consort` section of the settings (validated by the server). */
+  readonly settings?: unknown;
+  /** Folder of the bundled members; the one beside the server by default. */
+  readonly modelsPath?: string;
+  /** Where the server may keep files of its own (index, ledger); nothing is written without it. */
+  readonly storagePath?: string;
+  /** False in Restricted Mode: no member outside the bundled ones, nothing recorded. */
+  readonly trusted?: boolean;
+}

@@ -1,0 +1,43 @@
+import type { MemberStream } from '../../src/lm/member.ts';
+import { END, SYMBOLS } from '../../src/lm/symbols.ts';
+
+/** Weights of what may come next after a text: characters (ASCII) or `END`; anything else gets a little. */
+export type ToyModel = (text: string) => Readonly<Record<string, number>>;
+
+/** A member that follows a rule instead of a network. `slow` makes every answer a promise. */
+export function toyStream(
+  model: ToyModel,
+  options: { slow?: boolean; recent?: readonly number[] } = {},
+): MemberStream {
+  const distribution = new Float64Array(SYMBOLS);
+  const bytes: number[] = [];
+  const read = () => {
+    distribution.fill(1e-7);
+    const weights = model(new TextDecoder().decode(Uint8Array.from(bytes)));
+    for (const [key, weight] of Object.entries(weights)) {
+      distribution[key === 'END' ? END : key.charCodeAt(0)] += weight;
+    }
+    const sum = distribution.reduce((total, p) => total + p, 0);
+    for (let b = 0; b < SYMBOLS; b++) distribution[b] /= sum;
+  };
+  read();
+  return {
+    distribution,
+    recentLogProbabilities: Float64Array.from(options.recent ?? []),
+    forwardPasses: 0,
+    advance(byte) {
+      bytes.push(byte);
+      read();
+      return options.slow ? Promise.resolve() : undefined;
+    },
+    release() {},
+  };
+}
+
+/** A member sure of one text: each of its characters gets `confidence`, then END. */
+export function says(text: string, confidence = 0.9): ToyModel {
+  return (soFar) => {
+    const next = text.startsWith(soFar) ? (text[soFar.length] ?? 'END') : 'END';
+    return { '~': (1 - confidence) / 2, '^': (1 - confidence) / 2, [next]: confidence };
+  };
+}
