@@ -98,6 +98,32 @@ export async function* decode(options: DecodeOptions): AsyncGenerator<Step, Deco
   }
 }
 
+/**
+ * ln p of a line and of its end under the mixture, fed to it byte by byte (teacher forcing).
+ *
+ * @param line UTF-8 without a line break
+ */
+export async function scoreLine(
+  options: Omit<DecodeOptions, 'maximumBytes' | 'minimumProbability'>,
+  line: Uint8Array,
+): Promise<number> {
+  const { streams, signal } = options;
+  const distributions = streams.map((stream) => stream.distribution);
+  const { mixture } = createMixture(options);
+  let total = 0;
+  for (let at = 0; at <= line.length; at++) {
+    signal.throwIfAborted();
+    distributions.forEach(foldLineEnd);
+    mixture.read(distributions);
+    const symbol = at < line.length ? line[at] : END;
+    total += Math.log(mixture.probability(symbol));
+    if (symbol === END) break;
+    mixture.take(symbol);
+    await advanceAll(streams, symbol);
+  }
+  return total;
+}
+
 /** For a single line, its end and the end of the insertion are one thing, whatever a member was trained to say. */
 function foldLineEnd(distribution: Float64Array): void {
   distribution[END] += distribution[NEWLINE] + distribution[carriageReturn];
@@ -107,7 +133,10 @@ function foldLineEnd(distribution: Float64Array): void {
 
 const carriageReturn = 13;
 
-function createMixture(options: DecodeOptions): { mixture: StepMixture; policyMs: () => number } {
+function createMixture(options: Pick<DecodeOptions, 'streams' | 'policy' | 'combiner' | 'context'>): {
+  mixture: StepMixture;
+  policyMs: () => number;
+} {
   const { streams, policy, combiner, context } = options;
   let policyMs = 0;
   const timed = (ask: () => void) => {

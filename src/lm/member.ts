@@ -27,7 +27,10 @@ export interface Member {
 
 /** A member reading one text: the distribution over the symbol that follows what it has read. */
 export interface MemberStream {
-  /** SYMBOLS probabilities, summing to 1, all greater than 0; overwritten by the next call. */
+  /**
+   * SYMBOLS probabilities, summing to 1, all greater than 0. The next call overwrites it and reads nothing from
+   * it: whoever holds the stream may alter it.
+   */
   readonly distribution: Float64Array;
   /**
    * ln p that this member gave to each of the last bytes of the prefix (up to 120, the newest last) before

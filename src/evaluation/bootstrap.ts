@@ -1,0 +1,30 @@
+import { randomNumbers } from './random.ts';
+
+export interface Interval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Paired bootstrap over groups (packages): the 95 % percentile interval of Σ difference ÷ Σ size, whole groups drawn
+ * with replacement.
+ */
+export function pairedBootstrap(
+  groups: readonly { readonly difference: number; readonly size: number }[],
+  seed: number,
+  nResamples = 2000,
+): Interval {
+  const random = randomNumbers(seed);
+  const ratio = (drawn: readonly { difference: number; size: number }[]) =>
+    drawn.reduce((sum, group) => sum + group.difference, 0) /
+    drawn.reduce((sum, group) => sum + group.size, 0);
+  const resampled = Array.from({ length: nResamples }, () =>
+    ratio(groups.map(() => groups[Math.floor(random() * groups.length)])),
+  ).sort((a, b) => a - b);
+  return {
+    mean: ratio(groups),
+    low: resampled[Math.floor(nResamples * 0.025)],
+    high: resampled[Math.ceil(nResamples * 0.975) - 1],
+  };
+}

@@ -1,0 +1,47 @@
+/** What the simulated typist did with one suggestion. */
+export interface TypistOutcome {
+  readonly accepted: 'whole' | 'part' | 'none';
+  /** Characters of the suggestion that were kept. */
+  readonly acceptedCharacters: number;
+  /** Keys pressed to accept: one for the whole, one for each lexeme of a part. */
+  readonly keysPressed: number;
+}
+
+/**
+ * Accepts a shown line if it equals the target up to trailing white space; otherwise, lexeme by lexeme, the
+ * part that is right, if that is one lexeme at least; otherwise rejects.
+ */
+export function judge(shown: string, target: string): TypistOutcome {
+  if (shown.trimEnd() === target.trimEnd()) {
+    return { accepted: 'whole', acceptedCharacters: shown.length, keysPressed: 1 };
+  }
+  let acceptedCharacters = 0;
+  let keysPressed = 0;
+  const wanted = lexemes(target);
+  for (const [lexemeIdx, lexeme] of lexemes(shown).entries()) {
+    if (lexeme !== wanted[lexemeIdx]) break;
+    acceptedCharacters += lexeme.length;
+    keysPressed++;
+  }
+  return { accepted: keysPressed > 0 ? 'part' : 'none', acceptedCharacters, keysPressed };
+}
+
+/** The lexemes of a text, each with the white space before it. */
+export function lexemes(text: string): string[] {
+  return text.match(/\s*(?:[\w$\u0080-\uffff]+|[^\w$\s\u0080-\uffff]+)/g) ?? [];
+}
+
+/** 1 − Levenshtein distance ÷ the longer length; 1 for two empty texts. */
+export function editSimilarity(a: string, b: string): number {
+  const longer = Math.max(a.length, b.length);
+  if (longer === 0) return 1;
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return 1 - row[b.length] / longer;
+}
