@@ -1,0 +1,93 @@
+import { type ChainedText, contextHash, MAXIMUM_MATCH, MINIMUM_MATCH } from './chainedText.ts';
+
+/** How far the search for matches goes in one text. */
+export interface MatchLimits {
+  /** Matches kept. */
+  readonly matches: number;
+  /** Steps along the hash chain for one byte. */
+  readonly steps: number;
+  /** Fewer matches than this start a new search. */
+  readonly searchBelow: number;
+}
+
+/** The earlier occurrences of the context in one text, kept from byte to byte so that each is looked up once. */
+export class MatchSet {
+  count = 0;
+  /** Where each match ends; its prediction is the byte after. */
+  readonly positions: Int32Array;
+  /** How many bytes agree, MAXIMUM_MATCH at most. */
+  readonly lengths: Uint8Array;
+  readonly weights: Float64Array;
+  readonly #text: ChainedText;
+  readonly #limits: MatchLimits;
+
+  constructor(text: ChainedText, limits: MatchLimits) {
+    this.#text = text;
+    this.#limits = limits;
+    this.positions = new Int32Array(limits.matches);
+    this.lengths = new Uint8Array(limits.matches);
+    this.weights = new Float64Array(limits.matches);
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  /** The context grew by the byte before `end`: matches that predicted it stay, and new ones are looked for. */
+  advance(context: Uint8Array, end: number): void {
+    const { text } = this.#text;
+    const { positions, lengths, weights } = this;
+    const byte = context[end - 1];
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) {
+      let at = positions[i] + 1;
+      if (text[at] !== byte) continue;
+      if (text[at + 1] === 0) {
+        at = this.#text.continuation(at);
+        if (at === 0) continue;
+      }
+      const weight = this.#text.weightOf(at);
+      if (weight === 0) continue;
+      positions[kept] = at;
+      weights[kept] = weight;
+      lengths[kept++] = lengths[i] < MAXIMUM_MATCH ? lengths[i] + 1 : MAXIMUM_MATCH;
+    }
+    this.count = kept;
+    if (kept < this.#limits.searchBelow) this.#search(context, end);
+  }
+
+  /** Walks the chain of the context's last six bytes, newest first. */
+  #search(context: Uint8Array, end: number): void {
+    if (end < MINIMUM_MATCH) return;
+    const { text, head, previous, shift } = this.#text;
+    const { positions, lengths, weights } = this;
+    const { matches, steps } = this.#limits;
+    const older = (context[end - 6] << 16) | (context[end - 5] << 8) | context[end - 4];
+    const newer = (context[end - 3] << 16) | (context[end - 2] << 8) | context[end - 1];
+    const survivors = this.count;
+    let count = survivors;
+    let at = head[contextHash(older, newer) >>> shift];
+    for (let step = 0; at !== 0 && step < steps && count < matches; step++, at = previous[at]) {
+      if (text[at + 1] === 0) continue;
+      let length = 0;
+      while (length < MAXIMUM_MATCH && length < end) {
+        const byte = text[at - length];
+        if (byte === 0 || byte !== context[end - 1 - length]) break;
+        length++;
+      }
+      if (length < MINIMUM_MATCH) continue;
+      if (length > MINIMUM_MATCH && isAmong(positions, survivors, at)) continue;
+      const weight = this.#text.weightOf(at);
+      if (weight === 0) continue;
+      positions[count] = at;
+      weights[count] = weight;
+      lengths[count++] = length;
+    }
+    this.count = count;
+  }
+}
+
+function isAmong(positions: Int32Array, count: number, at: number): boolean {
+  for (let i = 0; i < count; i++) if (positions[i] === at) return true;
+  return false;
+}
