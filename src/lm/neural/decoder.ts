@@ -1,0 +1,40 @@
+import type { TokenTree } from './tokenTree.ts';
+
+/** A token-level language model: gives logits for tokens placed in a tree over its KV caches. */
+export interface Decoder {
+  /** Length of a row of logits. */
+  readonly vocabularySize: number;
+  /** Bytes that a cache takes per token. */
+  readonly bytesPerToken: number;
+  createCache(): DecoderCache;
+  close(): Promise<void>;
+}
+
+/** The keys and values of the tokens of one tree. */
+export interface DecoderCache {
+  readonly tree: TokenTree;
+  /** Bytes of memory that it holds. */
+  readonly bytes: number;
+  /**
+   * Evaluates `count` nodes of the tree, parents before their children; all other ancestors have been evaluated.
+   * @param wanted per node: NONE, or IF_AT_HAND, or REQUIRED
+   * @returns the rows of logits; valid until the next run
+   */
+  run(nodes: Int32Array, wanted: Uint8Array, count: number): Promise<LogitRows>;
+}
+
+/** Rows of logits, vocabularySize long each. */
+export interface LogitRows {
+  readonly data: Float32Array;
+  /** Per evaluated node: where its row starts in `data`, or -1 where it has none. */
+  readonly offsets: Int32Array;
+  /** How many forward passes were run. */
+  readonly passes: number;
+}
+
+export const NONE = 0;
+export const IF_AT_HAND = 1;
+export const REQUIRED = 2;
+
+/** Most tokens of one forward pass: throughput is full there, and cancellation is checked between passes. */
+export const MAXIMUM_BATCH = 64;

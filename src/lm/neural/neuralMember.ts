@@ -1,0 +1,224 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { MemberError } from '../../config/memberError.ts';
+import type { MemberManifest } from '../../config/memberManifest.ts';
+import type { Member, MemberStream, TextContext } from '../member.ts';
+import type { ForeseeingStream } from '../remoteHost.ts';
+import { ByteTokenizer } from './byteTokenizer.ts';
+import type { Decoder } from './decoder.ts';
+import { DocumentReader } from './documentReader.ts';
+import { defaultFrontierOptions, type FrontierOptions } from './frontier.ts';
+import { openGrowDecoder } from './growDecoder.ts';
+import { defaultPromptLimits, type Markers, PromptBuilder, type PromptLimits } from './prompt.ts';
+import { parseDecoderShape } from './session.ts';
+import { SortedVocabulary } from './sortedVocabulary.ts';
+import { openTwoPartDecoder } from './twoPartDecoder.ts';
+
+export interface NeuralMemberOptions {
+  readonly frontier: FrontierOptions;
+  readonly prompt: PromptLimits;
+  /** The most bytes of keys and values that are kept for documents read before. */
+  readonly cacheBytes: number;
+}
+
+export const defaultNeuralMemberOptions: NeuralMemberOptions = {
+  frontier: defaultFrontierOptions,
+  prompt: defaultPromptLimits,
+  cacheBytes: 64 << 20,
+};
+
+/**
+ * Opens the member in a folder whose manifest has been loaded and whose files have been checked.
+ * @throws MemberError where the model, tokenizer and manifest do not fit together
+ */
+export async function openNeuralMember(
+  folder: string,
+  manifest: MemberManifest,
+  options: NeuralMemberOptions = defaultNeuralMemberOptions,
+): Promise<NeuralMember> {
+  try {
+    const tokenizer = new ByteTokenizer(await readJson(path.join(folder, manifest.tokenizer)));
+    const markers = findMarkers(manifest, tokenizer);
+    const endTokens = manifest.endTokens.map((content) => markerId(tokenizer, content, 'end token'));
+    const vocabulary = new SortedVocabulary(tokenizer.tokens, endTokens);
+    const shape = parseDecoderShape(await readJson(path.join(folder, manifest.config)));
+    if (shape.vocabularySize < tokenizer.tokens.length) {
+      throw new MemberError(
+        `its tokenizer has ${tokenizer.tokens.length} tokens, its model only ${shape.vocabularySize}`,
+        'The tokenizer.json belongs to another model; get the one of this model.',
+      );
+    }
+    const model = path.join(folder, manifest.model);
+    const open = manifest.export === 'twoPart' ? openTwoPartDecoder : openGrowDecoder;
+    const decoder = await open(model, shape);
+    const newPrompts = () => new PromptBuilder(tokenizer, markers, manifest.contextTokens, options.prompt);
+    return new NeuralMember(manifest.id, decoder, vocabulary, newPrompts, options);
+  } catch (error) {
+    if (!(error instanceof MemberError)) throw error;
+    throw new MemberError(`The member ${manifest.id} cannot be used: ${error.message}`, error.hint);
+  }
+}
+
+/** A decoder with its tokenizer, read byte by byte through a frontier. */
+export class NeuralMember implements Member {
+  readonly id: string;
+  readonly kind = 'neural';
+  readonly #decoder: Decoder;
+  readonly #vocabulary: SortedVocabulary;
+  readonly #newPrompts: () => PromptBuilder;
+  readonly #options: NeuralMemberOptions;
+  /** The document read last comes last. */
+  readonly #documents = new Map<string, DocumentReader>();
+  /** Work that must end before the next may begin. */
+  #working: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(
+    id: string,
+    decoder: Decoder,
+    vocabulary: SortedVocabulary,
+    newPrompts: () => PromptBuilder,
+    options: NeuralMemberOptions,
+  ) {
+    this.id = id;
+    this.#decoder = decoder;
+    this.#vocabulary = vocabulary;
+    this.#newPrompts = newPrompts;
+    this.#options = options;
+  }
+
+  /** Bytes of the keys and values kept now. */
+  get cacheBytes(): number {
+    let sum = 0;
+    for (const { reader } of this.#documents.values()) sum += reader.cache.bytes;
+    return sum;
+  }
+
+  async open(context: TextContext, signal: AbortSignal): Promise<MemberStream> {
+    while (this.#working) await this.#working;
+    signal.throwIfAborted();
+    if (this.#isClosed) throw new Error(`The member ${this.id} has been closed.`);
+    const document = this.#document(context.documentId);
+    const { reader } = document;
+    const passesBefore = reader.forwardPasses;
+    const prompt = document.prompts.build(context);
+    await this.#guard(context.documentId, signal, document.read(prompt, signal));
+    this.#trim();
+    return new NeuralStream(document, passesBefore, (work) => {
+      this.#guard(context.documentId, signal, work).catch(() => {});
+    });
+  }
+
+  async close(): Promise<void> {
+    while (this.#working) await this.#working;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#documents.clear();
+    await this.#decoder.close();
+  }
+
+  #document(id: string): DocumentReader {
+    const document =
+      this.#documents.get(id) ??
+      new DocumentReader(
+        this.#decoder.createCache(),
+        this.#vocabulary,
+        this.#newPrompts(),
+        this.#options.frontier,
+      );
+    this.#documents.delete(id);
+    this.#documents.set(id, document);
+    return document;
+  }
+
+  /** Notes that work is under way; where it fails, what was kept of the document cannot be trusted. */
+  async #guard(documentId: string, signal: AbortSignal, work: Promise<void>): Promise<void> {
+    const settled = work.then(
+      () => {},
+      () => {},
+    );
+    this.#working = settled;
+    try {
+      await work;
+    } catch (error) {
+      if (!signal.aborted || error !== signal.reason) this.#documents.delete(documentId);
+      throw error;
+    } finally {
+      if (this.#working === settled) this.#working = undefined;
+    }
+  }
+
+  /** Forgets the documents read longest ago, but not the last. */
+  #trim(): void {
+    let excess = this.cacheBytes - this.#options.cacheBytes;
+    for (const [id, { reader }] of this.#documents) {
+      if (excess <= 0 || this.#documents.size === 1) return;
+      excess -= reader.cache.bytes;
+      this.#documents.delete(id);
+    }
+  }
+}
+
+class NeuralStream implements ForeseeingStream {
+  readonly distribution: Float64Array;
+  readonly recentLogProbabilities: Float64Array;
+  readonly #document: DocumentReader;
+  readonly #passesBefore: number;
+  readonly #onWork: (work: Promise<void>) => void;
+  #isReleased = false;
+
+  constructor(document: DocumentReader, passesBefore: number, onWork: (work: Promise<void>) => void) {
+    this.#document = document;
+    this.#passesBefore = passesBefore;
+    this.#onWork = onWork;
+    this.distribution = document.cursor.distribution;
+    this.recentLogProbabilities = document.recentLogProbabilities();
+  }
+
+  get forwardPasses(): number {
+    return this.#document.reader.forwardPasses - this.#passesBefore;
+  }
+
+  advance(byte: number): Promise<void> | undefined {
+    if (this.#isReleased) throw new Error('The stream has been released.');
+    const work = this.#document.cursor.advance(byte);
+    if (work) this.#onWork(work);
+    return work;
+  }
+
+  foresee(visit: (byte: number, distribution: Float64Array) => boolean): void {
+    this.#document.foresee(visit);
+  }
+
+  /** The tokens read stay with the document: they are often what is asked for next. */
+  release(): void {
+    this.#isReleased = true;
+  }
+}
+
+async function readJson(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new MemberError(`${path.basename(file)} is not JSON`, 'Get the file again.');
+  }
+}
+
+function findMarkers({ fillInTheMiddle }: MemberManifest, tokenizer: ByteTokenizer): Markers {
+  return {
+    prefix: markerId(tokenizer, fillInTheMiddle.prefix, 'fill-in-the-middle marker'),
+    suffix: markerId(tokenizer, fillInTheMiddle.suffix, 'fill-in-the-middle marker'),
+    middle: markerId(tokenizer, fillInTheMiddle.middle, 'fill-in-the-middle marker'),
+    order: fillInTheMiddle.order,
+  };
+}
+
+function markerId(tokenizer: ByteTokenizer, content: string, what: string): number {
+  const id = tokenizer.marker(content);
+  if (id !== undefined) return id;
+  throw new MemberError(
+    `the ${what} ${content} in its manifest is not one special token of its tokenizer`,
+    "Take the markers from the model's card; they stand in tokenizer.json under added_tokens.",
+  );
+}

@@ -1,0 +1,179 @@
+import { type DecoderCache, MAXIMUM_BATCH, NONE, REQUIRED } from './decoder.ts';
+import type { SortedVocabulary } from './sortedVocabulary.ts';
+import { ROOT } from './tokenTree.ts';
+
+/** Tokens to be read in one go: each after a node that has been read, or after an earlier token of the batch. */
+export class TokenBatch {
+  count = 0;
+  tokens = new Int32Array(MAXIMUM_BATCH);
+  /** A node, ROOT, or `afterBatch(i)`. */
+  parents = new Int32Array(MAXIMUM_BATCH);
+  /** NONE, IF_AT_HAND (visited in passing) or REQUIRED (kept for `sums`). */
+  wanted = new Uint8Array(MAXIMUM_BATCH);
+  /** The nodes of the tokens, once read; each is held once for whoever asked. */
+  nodes = new Int32Array(MAXIMUM_BATCH);
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  add(parent: number, token: number, wanted: number): void {
+    if (this.count === this.tokens.length) this.#grow();
+    this.parents[this.count] = parent;
+    this.tokens[this.count] = token;
+    this.wanted[this.count++] = wanted;
+  }
+
+  #grow(): void {
+    this.tokens = grown(this.tokens);
+    this.parents = grown(this.parents);
+    this.nodes = grown(this.nodes);
+    const wanted = new Uint8Array(2 * this.wanted.length);
+    wanted.set(this.wanted);
+    this.wanted = wanted;
+  }
+}
+
+function grown(old: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(2 * old.length);
+  larger.set(old);
+  return larger;
+}
+
+/** A parent that is the i-th token of the same batch. */
+export function afterBatch(i: number): number {
+  return -2 - i;
+}
+
+/** What a frontier needs of a model: nodes of a token tree, and what follows each of them as prefix sums. */
+export interface TokenReader {
+  readonly vocabulary: SortedVocabulary;
+  /** Forward passes so far. */
+  readonly forwardPasses: number;
+  /** Whether the batch can be read without a forward pass; false, too, where that is not easily told. */
+  knows(batch: TokenBatch): boolean;
+  /** Reads the batch and fills its `nodes`. Returns nothing where all of it had been read before. */
+  read(batch: TokenBatch): Promise<void> | undefined;
+  /** What follows the node: a row as `SortedVocabulary.prefixSums` fills it. Kept while the node is held. */
+  sums(node: number): Float64Array | undefined;
+  hold(node: number): void;
+  release(node: number): void;
+}
+
+/** Hears the prefix sums of every row that was wanted, before they are overwritten. */
+export type RowVisitor = (node: number, sums: Float64Array) => void;
+
+/** Reads tokens through a decoder's cache. */
+export class CacheReader implements TokenReader {
+  readonly vocabulary: SortedVocabulary;
+  forwardPasses = 0;
+  onRow: RowVisitor | undefined;
+  readonly cache: DecoderCache;
+  readonly #sums: (Float64Array | undefined)[] = [];
+  /** The nodes with a row, oldest first. */
+  readonly #kept: number[] = [];
+  readonly #maximumRows: number;
+  /** Which tokens of the batch have to be run. */
+  #toRun = new Int32Array(MAXIMUM_BATCH);
+  readonly #runNodes = new Int32Array(MAXIMUM_BATCH);
+  readonly #runWanted = new Uint8Array(MAXIMUM_BATCH);
+  readonly #scratch: Float64Array;
+
+  constructor(cache: DecoderCache, vocabulary: SortedVocabulary, maximumRows = defaultRows(vocabulary)) {
+    this.cache = cache;
+    this.vocabulary = vocabulary;
+    this.#maximumRows = maximumRows;
+    this.#scratch = new Float64Array(vocabulary.rowLength);
+  }
+
+  sums(node: number): Float64Array | undefined {
+    return node === ROOT ? undefined : this.#sums[node];
+  }
+
+  hold(node: number): void {
+    this.cache.tree.hold(node);
+  }
+
+  release(node: number): void {
+    this.cache.tree.release(node);
+  }
+
+  read(batch: TokenBatch): Promise<void> | undefined {
+    const { tree } = this.cache;
+    let nRun = 0;
+    for (let i = 0; i < batch.count; i++) {
+      const given = batch.parents[i];
+      const parent = given < ROOT ? batch.nodes[-2 - given] : given;
+      const known = tree.find(parent, batch.tokens[i]);
+      if (known !== ROOT && (batch.wanted[i] !== REQUIRED || this.#sums[known])) {
+        tree.hold(known);
+        batch.nodes[i] = known;
+        continue;
+      }
+      batch.nodes[i] = tree.add(parent, batch.tokens[i]);
+      if (nRun === this.#toRun.length) this.#toRun = grown(this.#toRun);
+      this.#toRun[nRun++] = i;
+    }
+    return nRun > 0 ? this.#runAll(batch, nRun) : undefined;
+  }
+
+  knows(batch: TokenBatch): boolean {
+    const { tree } = this.cache;
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.parents[i] < ROOT) return false;
+      const known = tree.find(batch.parents[i], batch.tokens[i]);
+      if (known === ROOT || !this.#sums[known]) return false;
+    }
+    return true;
+  }
+
+  async #runAll(batch: TokenBatch, nRun: number): Promise<void> {
+    for (let from = 0; from < nRun; from += MAXIMUM_BATCH) {
+      const count = Math.min(MAXIMUM_BATCH, nRun - from);
+      for (let i = 0; i < count; i++) {
+        this.#runNodes[i] = batch.nodes[this.#toRun[from + i]];
+        this.#runWanted[i] = batch.wanted[this.#toRun[from + i]];
+      }
+      await this.#run(count);
+    }
+  }
+
+  async #run(count: number): Promise<void> {
+    const { data, offsets, passes } = await this.cache.run(this.#runNodes, this.#runWanted, count);
+    this.forwardPasses += passes;
+    for (let i = 0; i < count; i++) {
+      if (offsets[i] < 0 || this.#runWanted[i] === NONE) continue;
+      const node = this.#runNodes[i];
+      const sums = this.#runWanted[i] === REQUIRED ? this.#keep(node) : this.#scratch;
+      this.vocabulary.prefixSums(data, offsets[i], sums);
+      this.onRow?.(node, sums);
+    }
+  }
+
+  /** A row for the node, which is held while its row is kept: what was read last may well be asked for again. */
+  #keep(node: number): Float64Array {
+    const { tree } = this.cache;
+    let sums: Float64Array | undefined;
+    for (let i = 0; this.#kept.length >= this.#maximumRows && i < this.#kept.length; i++) {
+      const old = this.#kept[i];
+      if (tree.holders[old] > 1) continue;
+      this.#kept.splice(i--, 1);
+      sums = this.#sums[old];
+      this.#sums[old] = undefined;
+      tree.release(old);
+    }
+    sums ??= new Float64Array(this.vocabulary.rowLength);
+    this.#sums[node] = sums;
+    this.#kept.push(node);
+    tree.hold(node);
+    return sums;
+  }
+}
+
+const MAXIMUM_ROWS = 64;
+const MAXIMUM_ROW_BYTES = 16 << 20;
+
+/** Rows kept beyond those in use. */
+function defaultRows({ rowLength }: SortedVocabulary): number {
+  return Math.min(MAXIMUM_ROWS, Math.max(8, Math.floor(MAXIMUM_ROW_BYTES / (8 * rowLength))));
+}

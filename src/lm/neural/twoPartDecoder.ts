@@ -1,0 +1,166 @@
+import { type Decoder, type DecoderCache, type LogitRows, MAXIMUM_BATCH, NONE } from './decoder.ts';
+import {
+  checkSignature,
+  type DecoderShape,
+  floatData,
+  type InferenceSession,
+  integers,
+  openSession,
+  Tensor,
+} from './session.ts';
+import { ROOT, TokenTree } from './tokenTree.ts';
+
+/**
+ * A decoder exported with two-part attention: the past keys and values are slabs that we own, a mask per row says
+ * which slots are that row's past, and the outputs are the new rows only. Forks, prefill and rollback are
+ * therefore the same call, and nothing is ever copied but the new rows.
+ *
+ * Inputs: input_ids, position_ids int64 [1, k]; past_mask float32 [k, capacity] and new_mask float32 [k, k],
+ * added to the attention scores; logit_rows int64 [r]; past.N.key, past.N.value float32
+ * [1, keyValueHeads, capacity, headSize]. Outputs: logits float32 [r, vocabulary]; present float32
+ * [2 · layers, keyValueHeads, k, headSize].
+ */
+export async function openTwoPartDecoder(modelPath: string, shape: DecoderShape): Promise<Decoder> {
+  const session = await openSession(modelPath);
+  const inputs: Record<string, string> = {
+    input_ids: 'int64',
+    position_ids: 'int64',
+    past_mask: 'float32',
+    new_mask: 'float32',
+    logit_rows: 'int64',
+  };
+  for (let layer = 0; layer < shape.nLayers; layer++) {
+    inputs[`past.${layer}.key`] = 'float32';
+    inputs[`past.${layer}.value`] = 'float32';
+  }
+  checkSignature(session, inputs, { logits: 'float32', present: 'float32' });
+  return {
+    vocabularySize: shape.vocabularySize,
+    bytesPerToken: shape.nLayers * 2 * shape.nKeyValueHeads * shape.headSize * 4,
+    createCache: () => new TwoPartCache(session, shape),
+    close: () => session.release(),
+  };
+}
+
+/** Additive: no attention. */
+const HIDDEN = -1e9;
+const SLOTS_PER_BUCKET = 128;
+
+type Feeds = Record<string, Tensor>;
+
+class TwoPartCache implements DecoderCache {
+  readonly tree = new TokenTree();
+  readonly #session: InferenceSession;
+  readonly #shape: DecoderShape;
+  /** Keys and values of layer N at 2N and 2N + 1: [keyValueHeads, capacity, headSize]. */
+  #slabs: Float32Array[] = [];
+  #capacity = 0;
+  readonly #feedsBySize = new Map<number, Feeds>();
+  readonly #offsets = new Int32Array(MAXIMUM_BATCH);
+  /** Per slot: its index in the run under way, or -1. */
+  #rowOfSlot = new Int32Array(0);
+
+  constructor(session: InferenceSession, shape: DecoderShape) {
+    this.#session = session;
+    this.#shape = shape;
+  }
+
+  get bytes(): number {
+    return this.#slabs.reduce((sum, slab) => sum + slab.byteLength, 0);
+  }
+
+  async run(nodes: Int32Array, wanted: Uint8Array, count: number): Promise<LogitRows> {
+    if (this.tree.size > this.#capacity) this.#layOut(this.tree.size);
+    const feeds = this.#feeds(count);
+    this.#fillFeeds(feeds, nodes, count);
+    feeds.logit_rows = this.#chooseRows(wanted, count);
+    const { logits, present } = await this.#session.run(feeds);
+    this.#store(floatData(present, 'present'), nodes, count);
+    return { data: floatData(logits, 'logits'), offsets: this.#offsets, passes: 1 };
+  }
+
+  /** Tensors over buffers that are used again by every run of k tokens at this capacity. */
+  #feeds(k: number): Feeds {
+    const known = this.#feedsBySize.get(k);
+    if (known) return known;
+    const { nKeyValueHeads, headSize } = this.#shape;
+    const feeds: Feeds = {
+      input_ids: integers(new BigInt64Array(k), [1, k]),
+      position_ids: integers(new BigInt64Array(k), [1, k]),
+      past_mask: new Tensor('float32', new Float32Array(k * this.#capacity), [k, this.#capacity]),
+      new_mask: new Tensor('float32', new Float32Array(k * k), [k, k]),
+    };
+    for (const [i, slab] of this.#slabs.entries()) {
+      const name = `past.${i >> 1}.${i % 2 === 0 ? 'key' : 'value'}`;
+      feeds[name] = new Tensor('float32', slab, [1, nKeyValueHeads, this.#capacity, headSize]);
+    }
+    this.#feedsBySize.set(k, feeds);
+    return feeds;
+  }
+
+  /** Every row attends to its own path through the tree: slots of the past, and rows of this run. */
+  #fillFeeds(feeds: Feeds, nodes: Int32Array, count: number): void {
+    const { tree } = this;
+    const ids = feeds.input_ids.data;
+    const positions = feeds.position_ids.data;
+    if (!(ids instanceof BigInt64Array && positions instanceof BigInt64Array)) return;
+    const pastMask = floatData(feeds.past_mask, 'past_mask').fill(HIDDEN);
+    const newMask = floatData(feeds.new_mask, 'new_mask').fill(HIDDEN);
+    for (let i = 0; i < count; i++) this.#rowOfSlot[nodes[i]] = i;
+    for (let i = 0; i < count; i++) {
+      ids[i] = BigInt(tree.token[nodes[i]]);
+      positions[i] = BigInt(tree.depth[nodes[i]]);
+      for (let node = nodes[i]; node !== ROOT; node = tree.parent[node]) {
+        const row = this.#rowOfSlot[node];
+        if (row < 0) pastMask[i * this.#capacity + node] = 0;
+        else newMask[i * count + row] = 0;
+      }
+    }
+    for (let i = 0; i < count; i++) this.#rowOfSlot[nodes[i]] = -1;
+  }
+
+  #chooseRows(wanted: Uint8Array, count: number): Tensor {
+    const rows: bigint[] = [];
+    for (let i = 0; i < count; i++) {
+      this.#offsets[i] = wanted[i] === NONE ? -1 : rows.length * this.#shape.vocabularySize;
+      if (wanted[i] !== NONE) rows.push(BigInt(i));
+    }
+    if (rows.length === 0) rows.push(0n);
+    return integers(BigInt64Array.from(rows), [rows.length]);
+  }
+
+  /** The new rows, [2 · layers, heads, k, headSize], into their slots. */
+  #store(present: Float32Array, nodes: Int32Array, count: number): void {
+    const { nKeyValueHeads, headSize } = this.#shape;
+    let from = 0;
+    for (const slab of this.#slabs) {
+      for (let head = 0; head < nKeyValueHeads; head++) {
+        for (let i = 0; i < count; i++) {
+          const to = (head * this.#capacity + nodes[i]) * headSize;
+          for (let j = 0; j < headSize; j++) slab[to + j] = present[from + j];
+          from += headSize;
+        }
+      }
+    }
+  }
+
+  /** Larger slabs with the same slots, in steps that keep a little room. */
+  #layOut(nSlots: number): void {
+    const capacity = (Math.ceil(nSlots / SLOTS_PER_BUCKET) + (nSlots > 512 ? 1 : 0)) * SLOTS_PER_BUCKET;
+    const { nLayers, nKeyValueHeads, headSize } = this.#shape;
+    const slabs = Array.from(
+      { length: 2 * nLayers },
+      () => new Float32Array(nKeyValueHeads * capacity * headSize),
+    );
+    for (const [i, old] of this.#slabs.entries()) {
+      for (let head = 0; head < nKeyValueHeads; head++) {
+        const from = head * this.#capacity * headSize;
+        slabs[i].set(old.subarray(from, from + this.#capacity * headSize), head * capacity * headSize);
+      }
+    }
+    this.#slabs = slabs;
+    this.#capacity = capacity;
+    this.#rowOfSlot = new Int32Array(capacity).fill(-1);
+    this.#feedsBySize.clear();
+  }
+}

@@ -1,0 +1,215 @@
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { MemberError } from '../config/memberError.ts';
+import type { Member, MemberStream } from './member.ts';
+import {
+  ADVANCED,
+  type Failure,
+  type FromWorker,
+  MAXIMUM_FORESEEN,
+  N_FORESEEN,
+  N_PASSES,
+  N_REQUESTED,
+  REQUEST,
+  type SharedStream,
+  SIGNAL,
+  type ToWorker,
+  toWorkerSchema,
+  viewSharedMemory,
+} from './remoteProtocol.ts';
+
+/** What else a hosted member can be asked; the argument comes as it was sent and has to be checked. */
+export type RemoteCommands = Readonly<Record<string, (argument: unknown) => unknown>>;
+
+/** A stream that can tell ahead what it would say, as far as that is cheap. */
+export interface ForeseeingStream extends MemberStream {
+  /**
+   * Goes on alone along the most probable bytes while no forward pass is needed, and calls `visit` with each byte
+   * and the distribution after it, until that returns false. Moves nothing.
+   */
+  foresee(visit: (byte: number, distribution: Float64Array) => boolean): void;
+}
+
+/**
+ * Serves a member to the thread at the other end of the port, until it says close. Runs in a worker thread of its
+ * own: while a stream is open and nothing is to do, the thread sleeps.
+ */
+export function serveMember(
+  port: MessagePort,
+  memory: SharedArrayBuffer,
+  member: Member,
+  commands: RemoteCommands = {},
+): void {
+  new MemberServer(port, viewSharedMemory(memory), member, commands).start();
+}
+
+class MemberServer {
+  readonly #port: MessagePort;
+  readonly #shared: SharedStream;
+  readonly #member: Member;
+  readonly #commands: RemoteCommands;
+  #stream: MemberStream | undefined;
+  #opening: AbortController | undefined;
+  /** The last request that has been answered. */
+  #answered = 0;
+  /** How much is under way that needs the event loop. */
+  #nWorking = 0;
+  #isServing = false;
+
+  constructor(port: MessagePort, shared: SharedStream, member: Member, commands: RemoteCommands) {
+    this.#port = port;
+    this.#shared = shared;
+    this.#member = member;
+    this.#commands = commands;
+  }
+
+  start(): void {
+    this.#port.on('message', (message: unknown) => this.#receive(message));
+    this.#post({ type: 'ready' });
+  }
+
+  #post(message: FromWorker): void {
+    this.#port.postMessage(message);
+  }
+
+  #receive(message: unknown): void {
+    const request = toWorkerSchema.parse(message);
+    switch (request.type) {
+      case 'open':
+        this.#open(request);
+        break;
+      case 'abort':
+        this.#opening?.abort();
+        break;
+      case 'expect':
+        this.#expect(request.bytes);
+        break;
+      case 'release':
+        this.#stream?.release();
+        this.#stream = undefined;
+        break;
+      case 'call':
+        this.#call(request.id, request.name, request.argument);
+        break;
+      case 'close':
+        this.#close();
+    }
+  }
+
+  async #open(context: Extract<ToWorker, { type: 'open' }>): Promise<void> {
+    const opening = new AbortController();
+    this.#opening = opening;
+    try {
+      const stream = await this.#member.open(context, opening.signal);
+      this.#stream = stream;
+      this.#answered = Atomics.load(this.#shared.control, REQUEST);
+      this.#publish(stream);
+      this.#post({ type: 'opened', recent: stream.recentLogProbabilities });
+      this.#foresee(stream);
+    } catch (error) {
+      const isAborted = opening.signal.aborted;
+      this.#post({ type: 'notOpened', isAborted, failure: describeFailure(error) });
+    } finally {
+      this.#opening = undefined;
+    }
+    if (!this.#isServing) await this.#serve();
+  }
+
+  /** While a stream is open: sleeps until there is something to do, for waking takes half as long as a message. */
+  async #serve(): Promise<void> {
+    const { control } = this.#shared;
+    this.#isServing = true;
+    while (this.#stream) {
+      const seen = Atomics.load(control, SIGNAL);
+      if (Atomics.load(control, REQUEST) !== this.#answered) await this.#advance(this.#stream);
+      for (let mail = receiveMessageOnPort(this.#port); mail; mail = receiveMessageOnPort(this.#port)) {
+        this.#receive(mail.message);
+      }
+      if (!this.#stream) break;
+      // Now and then, and while anything is under way, the event loop has its turn.
+      if (this.#nWorking > 0 || Atomics.wait(control, SIGNAL, seen, LONGEST_SLEEP_MS) === 'timed-out') {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    this.#isServing = false;
+  }
+
+  async #advance(stream: MemberStream): Promise<void> {
+    const { control, requested } = this.#shared;
+    this.#answered = Atomics.load(control, REQUEST);
+    try {
+      const nRequested = Atomics.load(control, N_REQUESTED);
+      for (let i = 0; i < nRequested; i++) {
+        const wait = stream.advance(requested[i]);
+        if (wait) await wait;
+      }
+      this.#publish(stream);
+      this.#port.postMessage(ADVANCED);
+      this.#foresee(stream);
+    } catch (error) {
+      this.#post({ type: 'notAdvanced', failure: describeFailure(error) });
+    }
+  }
+
+  #publish(stream: MemberStream): void {
+    const { control, distributions } = this.#shared;
+    distributions[0].set(stream.distribution);
+    Atomics.store(control, N_PASSES, stream.forwardPasses);
+    Atomics.store(control, N_FORESEEN, 0);
+  }
+
+  /** The answer is out; what follows it most probably is prepared meanwhile, until the next request comes. */
+  #foresee(stream: MemberStream | ForeseeingStream): void {
+    if (!('foresee' in stream)) return;
+    const { control, distributions, foreseen } = this.#shared;
+    let n = 0;
+    stream.foresee((byte, distribution) => {
+      if (Atomics.load(control, REQUEST) !== this.#answered) return false;
+      n++;
+      foreseen[n] = byte;
+      distributions[n].set(distribution);
+      Atomics.store(control, N_FORESEEN, n);
+      return n < MAXIMUM_FORESEEN;
+    });
+  }
+
+  async #expect(bytes: Uint8Array): Promise<void> {
+    this.#nWorking++;
+    try {
+      await this.#stream?.expect?.(bytes);
+    } finally {
+      this.#nWorking--;
+      this.#post({ type: 'expected' });
+    }
+  }
+
+  async #call(id: number, name: string, argument: unknown): Promise<void> {
+    this.#nWorking++;
+    try {
+      const command = this.#commands[name];
+      if (!command) throw new Error(`The member ${this.#member.id} has no command ${name}.`);
+      this.#post({ type: 'returned', id, value: await command(argument) });
+    } catch (error) {
+      this.#post({ type: 'threw', id, failure: describeFailure(error) });
+    } finally {
+      this.#nWorking--;
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#stream = undefined;
+    try {
+      await this.#member.close();
+    } finally {
+      this.#post({ type: 'closed' });
+      this.#port.close();
+    }
+  }
+}
+
+/** What of an error crosses to the other thread. */
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof MemberError) return { message: error.message, hint: error.hint };
+  return { message: error instanceof Error ? error.message : String(error) };
+}
+
+const LONGEST_SLEEP_MS = 5;

@@ -1,0 +1,293 @@
+import { Worker } from 'node:worker_threads';
+import { MemberError } from '../config/memberError.ts';
+import type { Member, MemberKind, MemberStream, TextContext } from './member.ts';
+import {
+  ADVANCED,
+  createSharedMemory,
+  type Failure,
+  type FromWorker,
+  fromWorkerSchema,
+  N_FORESEEN,
+  N_PASSES,
+  N_REQUESTED,
+  REQUEST,
+  type SharedStream,
+  SIGNAL,
+  type ToWorker,
+  viewSharedMemory,
+} from './remoteProtocol.ts';
+import { SYMBOLS } from './symbols.ts';
+
+export interface RemoteMemberOptions {
+  readonly id: string;
+  readonly kind: MemberKind;
+  /** The worker's entry, source or bundle; it serves the member with `serveMember`. */
+  readonly workerUrl: URL;
+  /** What the worker is told beside its `memory`; must be cloneable. */
+  readonly workerData: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Starts a worker thread with a member in it; resolves when the member is ready.
+ * @throws MemberError where the member cannot be used
+ */
+export async function startRemoteMember(options: RemoteMemberOptions): Promise<RemoteMember> {
+  const memory = createSharedMemory();
+  const worker = new Worker(options.workerUrl, {
+    workerData: { ...options.workerData, memory },
+    name: options.id,
+  });
+  const member = new RemoteMember(options, worker, viewSharedMemory(memory));
+  await member.ready;
+  return member;
+}
+
+/** A promise's two ends. */
+interface Waiting<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** Stands for a member in a worker thread. If the worker dies, all that waits for it rejects, and so does all that is asked later. */
+export class RemoteMember implements Member {
+  readonly id: string;
+  readonly kind: MemberKind;
+  readonly ready: Promise<void>;
+  readonly #worker: Worker;
+  readonly #shared: SharedStream;
+  readonly #exited: Promise<void>;
+  #starting: Waiting<void> | undefined;
+  #opening: Waiting<Float64Array> | undefined;
+  #advancing: Waiting<void> | undefined;
+  #expecting: Waiting<void> | undefined;
+  readonly #calls = new Map<number, Waiting<unknown>>();
+  #nCalls = 0;
+  #failure: Error | undefined;
+
+  constructor(options: RemoteMemberOptions, worker: Worker, shared: SharedStream) {
+    this.id = options.id;
+    this.kind = options.kind;
+    this.#worker = worker;
+    this.#shared = shared;
+    this.ready = new Promise((resolve, reject) => {
+      this.#starting = { resolve, reject };
+    });
+    worker.on('message', (message: unknown) => this.#receive(message));
+    worker.on('error', (error) => this.#fail(error instanceof Error ? error.message : String(error)));
+    this.#exited = new Promise((resolve) => {
+      worker.on('exit', () => {
+        this.#fail('its thread ended');
+        resolve();
+      });
+    });
+  }
+
+  async open(context: TextContext, signal: AbortSignal): Promise<MemberStream> {
+    signal.throwIfAborted();
+    const prefix = new Uint8Array(context.prefix.subarray(-PREFIX_BYTES));
+    const suffix = new Uint8Array(context.suffix.subarray(0, SUFFIX_BYTES));
+    const { documentId, languageId } = context;
+    const onAbort = () => this.#post({ type: 'abort' });
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const recent = await this.#wait<Float64Array>(
+        (waiting) => {
+          this.#opening = waiting;
+        },
+        { type: 'open', documentId, languageId, prefix, suffix },
+        [prefix.buffer, suffix.buffer],
+      );
+      if (signal.aborted) this.#post({ type: 'release' });
+      signal.throwIfAborted();
+      return new RemoteStream(this.#shared, recent, {
+        advance: () => this.#request(),
+        expect: (bytes) => this.#expect(bytes),
+        release: () => this.#post({ type: 'release' }),
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Runs one of the commands that the worker serves beside the member; its answer has to be checked. */
+  call(name: string, argument: unknown, transfer: ArrayBuffer[] = []): Promise<unknown> {
+    const id = this.#nCalls++;
+    return this.#wait<unknown>(
+      (waiting) => {
+        this.#calls.set(id, waiting);
+      },
+      { type: 'call', id, name, argument },
+      transfer,
+    );
+  }
+
+  /** Never stops the thread in the middle of a forward pass, which would take the whole process with it. */
+  async close(): Promise<void> {
+    if (!this.#failure) this.#post({ type: 'close' });
+    await this.#exited;
+  }
+
+  #wait<T>(keep: (waiting: Waiting<T>) => void, message: ToWorker, transfer: ArrayBuffer[] = []): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) {
+        reject(this.#failure);
+        return;
+      }
+      keep({ resolve, reject });
+      this.#post(message, transfer);
+    });
+  }
+
+  #post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer);
+    this.#wake();
+  }
+
+  #wake(): void {
+    Atomics.add(this.#shared.control, SIGNAL, 1);
+    Atomics.notify(this.#shared.control, SIGNAL);
+  }
+
+  /** The requested bytes are in shared memory. */
+  #request(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) {
+        reject(this.#failure);
+        return;
+      }
+      this.#advancing = { resolve, reject };
+      Atomics.add(this.#shared.control, REQUEST, 1);
+      this.#wake();
+    });
+  }
+
+  #expect(bytes: Uint8Array): Promise<void> {
+    return this.#wait<void>(
+      (waiting) => {
+        this.#expecting = waiting;
+      },
+      { type: 'expect', bytes: new Uint8Array(bytes) },
+    );
+  }
+
+  #receive(message: unknown): void {
+    if (message === ADVANCED) {
+      this.#advancing?.resolve();
+      return;
+    }
+    const answer: FromWorker = fromWorkerSchema.parse(message);
+    switch (answer.type) {
+      case 'ready':
+        this.#starting?.resolve();
+        break;
+      case 'opened':
+        this.#opening?.resolve(answer.recent);
+        break;
+      case 'notOpened':
+        this.#opening?.reject(errorOf(answer.failure));
+        break;
+      case 'notAdvanced':
+        this.#advancing?.reject(errorOf(answer.failure));
+        break;
+      case 'expected':
+        this.#expecting?.resolve();
+        break;
+      case 'returned':
+        this.#calls.get(answer.id)?.resolve(answer.value);
+        this.#calls.delete(answer.id);
+        break;
+      case 'threw':
+        this.#calls.get(answer.id)?.reject(errorOf(answer.failure));
+        this.#calls.delete(answer.id);
+        break;
+      case 'failed':
+        this.#fail(answer.failure.message, answer.failure.hint);
+        break;
+      case 'closed':
+        this.#fail('it has been closed');
+    }
+  }
+
+  /** From now on everything rejects. */
+  #fail(reason: string, hint?: string): void {
+    if (this.#failure) return;
+    this.#failure =
+      hint === undefined
+        ? new MemberError(
+            `The member ${this.id} stopped: ${reason}`,
+            'Restart the language models; if it happens again, disable this member.',
+          )
+        : new MemberError(reason, hint);
+    for (const waiting of [this.#starting, this.#opening, this.#advancing, this.#expecting]) {
+      waiting?.reject(this.#failure);
+    }
+    for (const waiting of this.#calls.values()) waiting.reject(this.#failure);
+    this.#calls.clear();
+  }
+}
+
+/** As much of the text as any member is promised. */
+const PREFIX_BYTES = 4096;
+const SUFFIX_BYTES = 1024;
+
+function errorOf({ message, hint }: Failure): Error {
+  return hint === undefined ? new Error(message) : new MemberError(message, hint);
+}
+
+interface StreamActions {
+  advance(): Promise<void>;
+  expect(bytes: Uint8Array): Promise<void>;
+  release(): void;
+}
+
+class RemoteStream implements MemberStream {
+  readonly distribution = new Float64Array(SYMBOLS);
+  readonly recentLogProbabilities: Float64Array;
+  readonly #shared: SharedStream;
+  readonly #actions: StreamActions;
+  /** How many of the foreseen bytes have been taken since the worker's last answer. */
+  #nTaken = 0;
+  #isReleased = false;
+
+  constructor(shared: SharedStream, recent: Float64Array, actions: StreamActions) {
+    this.#shared = shared;
+    this.recentLogProbabilities = recent;
+    this.#actions = actions;
+    this.distribution.set(shared.distributions[0]);
+  }
+
+  get forwardPasses(): number {
+    return Atomics.load(this.#shared.control, N_PASSES);
+  }
+
+  advance(byte: number): Promise<void> | undefined {
+    if (this.#isReleased) throw new Error('The stream has been released.');
+    const { control, foreseen, requested, distributions } = this.#shared;
+    const next = this.#nTaken + 1;
+    if (next <= Atomics.load(control, N_FORESEEN) && foreseen[next] === byte) {
+      this.#nTaken = next;
+      this.distribution.set(distributions[next]);
+      return undefined;
+    }
+    for (let i = 1; i <= this.#nTaken; i++) requested[i - 1] = foreseen[i];
+    requested[this.#nTaken] = byte;
+    Atomics.store(control, N_REQUESTED, this.#nTaken + 1);
+    return this.#actions.advance().then(() => {
+      this.#nTaken = 0;
+      this.distribution.set(distributions[0]);
+    });
+  }
+
+  expect(bytes: Uint8Array): Promise<void> {
+    return this.#actions.expect(bytes);
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#actions.release();
+  }
+}
