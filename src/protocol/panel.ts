@@ -25,9 +25,7 @@ export type ToPanel =
   | { readonly type: 'state'; readonly state: PanelState };
 
 /** Page → host. */
-export type FromPanel =
-  | { readonly type: 'ready' }
-  | { readonly type: 'run'; readonly command: PanelCommand };
+export type FromPanel = { readonly type: 'ready' } | { readonly type: 'run'; readonly command: PanelCommand };
 
 /** Every string that the page shows, in the person's language; `{0}`, `{1}` … stand for values. */
 export interface PanelTexts {

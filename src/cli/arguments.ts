@@ -1,0 +1,30 @@
+import { resolve } from 'node:path';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { UsageError } from './failures.ts';
+
+/** Options and positional arguments of a command. Throws a UsageError with the hint where they are wrong. */
+export function parseOptions<Options extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  hint: string,
+  options: Options,
+) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message.split('. ')[0] : String(error), hint);
+  }
+}
+
+/** A required whole number from 1. */
+export function integerOption(name: string, value: string | undefined, hint: string): number {
+  if (value === undefined) throw new UsageError(`--${name} is missing`, hint);
+  if (!/^[1-9]\d{0,9}$/.test(value))
+    throw new UsageError(`--${name} must be a whole number from 1, not "${value}"`, hint);
+  return Number(value);
+}
+
+/** npm runs scripts in the package's folder; paths are meant from where the person is. */
+export function resolvePath(path: string): string {
+  const { npm_lifecycle_event: script, INIT_CWD: startedIn } = process.env;
+  return resolve(script === 'consort' && startedIn !== undefined ? startedIn : process.cwd(), path);
+}

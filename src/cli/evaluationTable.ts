@@ -1,0 +1,41 @@
+import type { Evaluation } from '../evaluation/evaluate.ts';
+
+/** The figures of an evaluation as a table for people. */
+export function evaluationTable({
+  corpus,
+  seed,
+  policies,
+}: Pick<Evaluation, 'corpus' | 'seed' | 'policies'>): string {
+  const percent = (rate: number) => (100 * rate).toFixed(1);
+  const rows = [
+    [
+      'policy',
+      'bits/byte',
+      'exact %',
+      'lexeme %',
+      'similarity',
+      'exact % at 25/50 % shown',
+      'keys saved %',
+      'p50/p95 ms',
+      'passes/byte',
+    ],
+    ...Object.entries(policies).map(([name, metrics]) => [
+      name,
+      metrics.bitsPerByte.toFixed(3),
+      percent(metrics.exactLine),
+      percent(metrics.firstLexeme),
+      metrics.editSimilarity.toFixed(3),
+      `${percent(metrics.atShownRate[25].exactLine)} / ${percent(metrics.atShownRate[50].exactLine)}`,
+      percent(metrics.keystrokesSaved),
+      `${metrics.latencyMs.p50.toFixed(1)} / ${metrics.latencyMs.p95.toFixed(1)}`,
+      metrics.forwardsPerByte.toFixed(2),
+    ]),
+  ];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
+      .join('  '),
+  );
+  return `${corpus.positions} cursors in ${corpus.files} files, ${corpus.bytes} bytes, seed ${seed}\n\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,224 @@
+import {
+  type Connection,
+  type InitializeParams,
+  type InitializeResult,
+  type InlineCompletionItem,
+  type InlineCompletionParams,
+  InlineCompletionTriggerKind,
+  MessageType,
+  TextDocumentSyncKind,
+  TextDocuments,
+} from 'vscode-languageserver';
+import { TextDocument } from 'vscode-languageserver-textdocument';
+import * as z from 'zod';
+import { parseSettings, type Settings } from '../config/settings.ts';
+import {
+  acceptCommand,
+  didChangeEnsemble,
+  didChangeStatus,
+  didComplete,
+  ensembleStatus,
+} from '../protocol/messages.ts';
+import type { CompletionAnswer, CompletionRequest } from './engine.ts';
+import type { Ensemble, EnsembleOptions } from './ensemble.ts';
+import type { Log } from './log.ts';
+import { listenToOutcomes } from './outcomes.ts';
+import { summarise } from './status.ts';
+
+export interface LanguageServerOptions {
+  readonly connection: Connection;
+  readonly log: Log;
+  readonly version: string;
+  readonly startEnsemble: (options: EnsembleOptions) => Ensemble;
+}
+
+/** Someone is typing: a member that takes longer is of no use to them. */
+const memberDeadlineMs = 2000;
+
+/** Serves one editor over a connection. The returned `close` ends all work; it is also what `shutdown` does. */
+export function serve(options: LanguageServerOptions): { readonly close: () => Promise<void> } {
+  const { connection, log, startEnsemble } = options;
+  const documents = new TextDocuments(TextDocument);
+  const repeatedly = createNotifier(connection);
+  let ensemble: Ensemble | undefined;
+  let settings = parseSettings(undefined).settings;
+  let nCompleting = 0;
+
+  connection.onInitialize((params) => {
+    const parsed = initializationOptions.safeParse(params.initializationOptions ?? {});
+    if (!parsed.success) log.warn(`initializationOptions are ignored: ${z.prettifyError(parsed.error)}`);
+    const initial = parsed.data ?? {};
+    settings = read(initial.settings);
+    ensemble = startEnsemble({
+      settings,
+      modelsPath: initial.modelsPath,
+      trusted: initial.trusted ?? true,
+      folders: foldersOf(params),
+      log,
+      memberDeadlineMs,
+      onChange: () => tellStatus(),
+    });
+    return capabilities(options.version);
+  });
+  connection.onInitialized(() => {
+    tellStatus();
+    connection.workspace.onDidChangeWorkspaceFolders(({ added, removed }) => {
+      ensemble?.changeFolders(
+        added.map(({ uri }) => uri),
+        removed.map(({ uri }) => uri),
+      );
+    });
+  });
+  connection.onDidChangeConfiguration((params) => {
+    const pushed = z.object({ consort: z.unknown() }).safeParse(params.settings);
+    if (!pushed.success) return;
+    settings = read(pushed.data.consort);
+    ensemble?.configure(settings);
+    tellStatus();
+  });
+
+  documents.onDidChangeContent(({ document }) => ensemble?.library.setDocument(snapshot(document)));
+  documents.onDidClose(({ document }) => ensemble?.library.closeDocument(document.uri));
+
+  connection.languages.inlineCompletion.on(async (params, token) => {
+    const document = documents.get(params.textDocument.uri);
+    if (document === undefined || ensemble === undefined || token.isCancellationRequested) return null;
+    const controller = new AbortController();
+    const subscription = token.onCancellationRequested(() => controller.abort());
+    nCompleting++;
+    tellStatus();
+    try {
+      const answer = await ensemble.engine.complete(requestOf(document, params), controller.signal);
+      if (answer.report.noCompletionReason === 'cancelled') return null;
+      if (!answer.isRepeated) send(connection, didComplete, answer.report);
+      log.debug(describe(answer));
+      return answer.item && [itemOf(document, answer.report.id, answer.item)];
+    } catch (error) {
+      log.error(`A completion failed: ${error instanceof Error ? error.stack : error}`);
+      return null;
+    } finally {
+      subscription.dispose();
+      nCompleting--;
+      tellStatus();
+    }
+  });
+
+  connection.onRequest(ensembleStatus, () => ensemble?.engine.status() ?? null);
+  const countsInWords = listenToOutcomes(connection, log);
+  connection.onShutdown(close);
+  documents.listen(connection);
+  connection.listen();
+  return { close };
+
+  async function close(): Promise<void> {
+    const closing = ensemble;
+    ensemble = undefined;
+    if (closing) log.info(`Completions: ${countsInWords()}.`);
+    await closing?.close();
+  }
+
+  function read(section: unknown): Settings {
+    const parsed = parseSettings(section);
+    log.setLevel(parsed.settings['log.level']);
+    for (const problem of parsed.problems) log.warn(problem);
+    if (parsed.problems.length > 0) {
+      repeatedly.send('window/showMessage', {
+        type: MessageType.Warning,
+        message: parsed.problems.join('\n'),
+      });
+    }
+    return parsed.settings;
+  }
+
+  function tellStatus(): void {
+    if (ensemble === undefined) return;
+    const status = ensemble.engine.status();
+    repeatedly.send(didChangeEnsemble, status);
+    repeatedly.send(
+      didChangeStatus,
+      summarise(status, { isEnabled: settings.enable, isCompleting: nCompleting > 0 }),
+    );
+  }
+}
+
+const initializationOptions = z.object({
+  settings: z.unknown().optional(),
+  modelsPath: z.string().optional(),
+  storagePath: z.string().optional(),
+  trusted: z.boolean().optional(),
+});
+
+function capabilities(version: string): InitializeResult {
+  return {
+    serverInfo: { name: 'Consort', version },
+    capabilities: {
+      textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental },
+      inlineCompletionProvider: true,
+      executeCommandProvider: { commands: [acceptCommand] },
+      workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
+    },
+  };
+}
+
+function foldersOf({ workspaceFolders, rootUri }: InitializeParams): readonly string[] {
+  if (workspaceFolders) return workspaceFolders.map(({ uri }) => uri);
+  return rootUri ? [rootUri] : [];
+}
+
+function snapshot(document: TextDocument) {
+  return { uri: document.uri, languageId: document.languageId, text: document.getText() };
+}
+
+function requestOf(document: TextDocument, { position, context }: InlineCompletionParams): CompletionRequest {
+  const selected = context.selectedCompletionInfo;
+  return {
+    ...snapshot(document),
+    offset: document.offsetAt(position),
+    isExplicit: context.triggerKind === InlineCompletionTriggerKind.Invoked,
+    ...(selected && {
+      selected: {
+        start: document.offsetAt(selected.range.start),
+        end: document.offsetAt(selected.range.end),
+        text: selected.text,
+      },
+    }),
+  };
+}
+
+function itemOf(
+  document: TextDocument,
+  id: string,
+  item: NonNullable<CompletionAnswer['item']>,
+): InlineCompletionItem {
+  return {
+    insertText: item.insertText,
+    range: { start: document.positionAt(item.start), end: document.positionAt(item.end) },
+    command: { title: '', command: acceptCommand, arguments: [id] },
+  };
+}
+
+function describe({ report }: CompletionAnswer): string {
+  const outcome = report.noCompletionReason ?? `${report.text.length} characters, ${report.stopReason}`;
+  return `${report.languageId}: ${outcome}, ${report.latencyMs.total.toFixed(0)} ms`;
+}
+
+/** An editor that has gone away needs no notification. */
+function send(connection: Connection, method: string, payload: object): void {
+  connection.sendNotification(method, payload).catch(() => undefined);
+}
+
+/** Sends what is the same as the last time only once. */
+function createNotifier(connection: Connection) {
+  const last = new Map<string, string>();
+  const isNews = (channel: string, payload: unknown) => {
+    const text = JSON.stringify(payload);
+    if (last.get(channel) === text) return false;
+    last.set(channel, text);
+    return true;
+  };
+  return {
+    send(method: string, payload: object): void {
+      if (isNews(method, payload)) send(connection, method, payload);
+    },
+  };
+}

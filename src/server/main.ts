@@ -1,0 +1,97 @@
+/** The background process: a language server over Node's IPC (`--node-ipc`) or standard streams (`--stdio`). */
+
+import {
+  createConnection,
+  type Logger,
+  MessageType,
+  ProposedFeatures,
+  type WatchDog,
+} from 'vscode-languageserver';
+import {
+  createProtocolConnection,
+  IPCMessageReader,
+  IPCMessageWriter,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from 'vscode-languageserver/node';
+import manifest from '../../package.json' with { type: 'json' };
+import { startEnsemble } from './ensemble.ts';
+import { serve } from './languageServer.ts';
+import { createLog, type LogLevel } from './log.ts';
+
+/** How long the members may take to come to rest when the process ends. */
+const closingMs = 3000;
+/** How often to look whether the editor is still there. */
+const parentCheckMs = 3000;
+
+const usage = `Usage: node main.js --stdio | --node-ipc
+A language server (LSP 3.18) that answers textDocument/inlineCompletion.`;
+
+const usesIpc = process.argv.includes('--node-ipc') && process.send !== undefined;
+if (!usesIpc && !process.argv.includes('--stdio')) {
+  console.error(usage);
+  process.exit(2);
+}
+if (!usesIpc) console.log = console.info = console.error; // stdout carries the protocol
+
+let isEnding = false;
+const watchDog: WatchDog = {
+  shutdownReceived: false,
+  initialize({ processId }) {
+    if (processId === null) return;
+    setInterval(() => {
+      if (!isAlive(processId)) void end(1);
+    }, parentCheckMs).unref();
+  },
+  exit: (code) => void end(code),
+};
+
+const connection = createConnection(
+  (logger: Logger) =>
+    usesIpc
+      ? createProtocolConnection(new IPCMessageReader(process), new IPCMessageWriter(process), logger)
+      : createProtocolConnection(
+          new StreamMessageReader(process.stdin),
+          new StreamMessageWriter(process.stdout),
+          logger,
+        ),
+  watchDog,
+  ProposedFeatures.all,
+);
+
+const messageTypes = {
+  error: MessageType.Error,
+  warn: MessageType.Warning,
+  info: MessageType.Info,
+  debug: MessageType.Debug,
+} satisfies Record<LogLevel, MessageType>;
+
+const log = createLog((level, message) => {
+  connection
+    .sendNotification('window/logMessage', { type: messageTypes[level], message })
+    .catch(() => undefined);
+}, 'info');
+
+const server = serve({ connection, log, version: manifest.version, startEnsemble });
+
+if (usesIpc) process.on('disconnect', () => void end(watchDog.shutdownReceived ? 0 : 1));
+else process.stdin.on('close', () => void end(watchDog.shutdownReceived ? 0 : 1));
+
+/** Leaves as soon as no member computes: ending a thread inside a forward pass would abort the process. */
+async function end(code: number): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  const timer = setTimeout(() => process.exit(code), closingMs);
+  await server.close();
+  clearTimeout(timer);
+  process.exit(code);
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,46 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { memberManifestFile, memberManifestSchema } from '../config/memberManifest.ts';
+
+/** A folder that holds a member, and what can be told of it without loading it. */
+export interface MemberFolder {
+  readonly folder: string;
+  readonly id: string;
+  readonly name: string;
+  /** Bytes of all its files. */
+  readonly bytes: number;
+}
+
+/** The folder of the bundled members: `models` beside this program, from the sources as from the built package. */
+export function bundledMembersPath(): string {
+  let folder = fileURLToPath(new URL('.', import.meta.url));
+  while (!existsSync(join(folder, 'models')) && folder !== join(folder, '..')) folder = join(folder, '..');
+  return join(folder, 'models');
+}
+
+/**
+ * The members in a folder of members, by name. A member whose manifest cannot be read goes by the name of its
+ * folder; loading it will say why. Throws where the folder itself cannot be read.
+ */
+export function findMembers(membersPath: string): readonly MemberFolder[] {
+  return readdirSync(membersPath)
+    .toSorted()
+    .map((name) => join(membersPath, name))
+    .filter((folder) => existsSync(join(folder, memberManifestFile)))
+    .map(describe);
+}
+
+function describe(folder: string): MemberFolder {
+  const unknown = { folder, id: basename(folder), name: basename(folder), bytes: 0 };
+  try {
+    const parsed = memberManifestSchema.safeParse(
+      JSON.parse(readFileSync(join(folder, memberManifestFile), 'utf8')),
+    );
+    if (!parsed.success) return unknown;
+    const { id, name, files } = parsed.data;
+    return { folder, id, name, bytes: files.reduce((sum, file) => sum + file.bytes, 0) };
+  } catch {
+    return unknown;
+  }
+}

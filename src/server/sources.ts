@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { MemberError } from '../config/memberError.ts';
+import type { Settings } from '../config/settings.ts';
+import { startRemoteMember } from '../lm/remoteMember.ts';
+import type { Library } from './library.ts';
+import type { Log } from './log.ts';
+import { bundledMembersPath, findMembers, type MemberFolder } from './memberFolders.ts';
+import type { MemberSource } from './memberHost.ts';
+
+const isBuilt = !import.meta.url.endsWith('.ts');
+const neuralWorkerUrl = new URL(isBuilt ? 'memberWorker.js' : '../lm/memberWorker.ts', import.meta.url);
+const ngramWorkerUrl = new URL(isBuilt ? 'ngramWorker.js' : 'ngramWorker.ts', import.meta.url);
+
+const ngramId = 'workspace';
+
+/**
+ * Every neural member that can be found: the bundled ones and, where the workspace is trusted, those of the
+ * person's own folder. A folder that cannot be read is a warning in the log.
+ */
+export function neuralSources(
+  settings: Settings,
+  {
+    modelsPath,
+    trusted,
+    log,
+  }: { readonly modelsPath: string | undefined; readonly trusted: boolean; readonly log: Log },
+): readonly MemberSource[] {
+  const paths = [modelsPath ?? bundledMembersPath()];
+  if (settings.membersPath !== '' && trusted) paths.push(settings.membersPath);
+  const found: MemberFolder[] = [];
+  for (const path of paths) {
+    try {
+      found.push(...findMembers(path));
+    } catch (error) {
+      log.warn(
+        `The folder of members ${path} cannot be read: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+  }
+  return found.map((member, i) => {
+    const isTaken = found.findIndex((other) => other.id === member.id) < i;
+    return isTaken ? duplicate(member) : neuralSource(member);
+  });
+}
+
+/** The n-gram of the workspace, which is told what the library holds as soon as it runs. */
+export function ngramSource(settings: Settings, library: Library): MemberSource {
+  const maximumBytes = settings['index.maximumMegabytes'] * 1e6;
+  return {
+    key: `${ngramId} ${maximumBytes}`,
+    id: ngramId,
+    kind: 'ngram',
+    name: 'Workspace n-gram',
+    sizeBytes: () => library.memoryBytes,
+    async start() {
+      const member = await startRemoteMember({
+        id: ngramId,
+        kind: 'ngram',
+        workerUrl: ngramWorkerUrl,
+        workerData: { id: ngramId, maximumBytes },
+      });
+      library.attach(member);
+      return member;
+    },
+  };
+}
+
+function neuralSource({ folder, id, name, bytes }: MemberFolder): MemberSource {
+  return {
+    key: folder,
+    id,
+    kind: 'neural',
+    name,
+    sizeBytes: () => bytes,
+    start: () =>
+      startRemoteMember({ id, kind: 'neural', workerUrl: neuralWorkerUrl, workerData: { folder } }),
+  };
+}
+
+function duplicate(member: MemberFolder): MemberSource {
+  const { folder, id } = member;
+  const error = new MemberError(
+    `There is another member with the id ${id}`,
+    `Give one of them another id in ${join(folder, 'member.json')}, or take this folder away.`,
+  );
+  return { ...neuralSource(member), id: folder, start: () => Promise.reject(error) };
+}

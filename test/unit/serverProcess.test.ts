@@ -1,0 +1,131 @@
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, test } from 'vitest';
+import {
+  createProtocolConnection,
+  type InitializeResult,
+  IPCMessageReader,
+  IPCMessageWriter,
+  type ProtocolConnection,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from 'vscode-languageserver/node';
+import type { CompletionReport } from '../../src/protocol/completion.ts';
+import { didChangeEnsemble, didComplete, type EnsembleStatus } from '../../src/protocol/messages.ts';
+
+const main = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url));
+const timeoutMs = 120_000;
+
+const endings: (() => void)[] = [];
+afterEach(() => {
+  for (const end of endings.splice(0)) end();
+});
+
+function start(transport: 'stdio' | 'ipc') {
+  const options = { stdio: ['pipe', 'pipe', 'pipe'] as ('pipe' | 'ipc')[] };
+  if (transport === 'ipc') options.stdio.push('ipc');
+  const child =
+    transport === 'ipc'
+      ? fork(main, ['--node-ipc'], { ...options, execArgv: [] })
+      : spawn(process.execPath, [main, '--stdio'], options);
+  if (!child.stdout || !child.stdin || !child.stderr) throw new Error('no pipes');
+  const errors: string[] = [];
+  child.stderr.on('data', (data: Buffer) => errors.push(data.toString()));
+  const connection =
+    transport === 'ipc'
+      ? createProtocolConnection(new IPCMessageReader(child), new IPCMessageWriter(child))
+      : createProtocolConnection(new StreamMessageReader(child.stdout), new StreamMessageWriter(child.stdin));
+  connection.listen();
+  endings.push(() => {
+    connection.dispose();
+    child.kill('SIGKILL');
+  });
+  return { child, connection, errors, exited: once(child, 'exit') };
+}
+
+function initialize(connection: ProtocolConnection): Promise<InitializeResult> {
+  return connection.sendRequest('initialize', { processId: process.pid, rootUri: null, capabilities: {} });
+}
+
+test(
+  'over standard streams: initialize, complete, cancel, shut down and exit',
+  async () => {
+    const { connection, errors, exited } = start('stdio');
+    const reports: CompletionReport[] = [];
+    connection.onNotification(didComplete, (report: CompletionReport) => void reports.push(report));
+
+    const loaded = new Promise<EnsembleStatus>((resolve) => {
+      connection.onNotification(didChangeEnsemble, (status: EnsembleStatus) => {
+        if (status.members.every(({ state }) => state !== 'loading')) resolve(status);
+      });
+    });
+    const { capabilities, serverInfo } = await initialize(connection);
+    expect(capabilities.inlineCompletionProvider).toBe(true);
+    expect(serverInfo?.name).toBe('Consort');
+    await connection.sendNotification('initialized', {});
+
+    const { members } = await loaded;
+    expect(members.map(({ state }) => state)).toEqual(members.map(() => 'ready'));
+    expect(members.length).toBeGreaterThanOrEqual(2);
+
+    const line = 'export function firstElement(values) { return values[0]; }\n';
+    const text = `${line.repeat(4)}export function firstEl`;
+    const textDocument = { uri: 'file:///sample.js', languageId: 'javascript', version: 1, text };
+    await connection.sendNotification('textDocument/didOpen', { textDocument });
+    const ask = () => {
+      const position = { line: 4, character: 23 };
+      const context = { triggerKind: 1 };
+      return connection.sendRequest('textDocument/inlineCompletion', { textDocument, position, context });
+    };
+    expect(await ask()).toMatchObject([{ insertText: expect.stringMatching(/^ement\(values\)/) }]);
+    const [first, second] = await Promise.all([ask(), ask()]);
+    expect(first).toBeNull();
+    expect(second).toHaveLength(1);
+
+    for (const { tokens } of reports) {
+      for (const { shares } of tokens) {
+        expect(Object.keys(shares)).toHaveLength(members.length);
+        expect(Math.abs(Object.values(shares).reduce((sum, share) => sum + share, 0) - 1)).toBeLessThan(1e-6);
+      }
+    }
+
+    await connection.sendRequest('shutdown');
+    await connection.sendNotification('exit');
+    expect(await exited).toEqual([0, null]);
+    expect(errors.join('')).toBe('');
+  },
+  timeoutMs,
+);
+
+test(
+  'over IPC: ends by itself when its parent lets go',
+  async () => {
+    const { child, connection, exited } = start('ipc');
+    await initialize(connection);
+    child.disconnect();
+    expect(await exited).toEqual([1, null]);
+  },
+  timeoutMs,
+);
+
+test(
+  'over standard streams: ends by itself when its input ends',
+  async () => {
+    const { child, connection, exited } = start('stdio');
+    await initialize(connection);
+    child.stdin?.end();
+    expect(await exited).toEqual([1, null]);
+  },
+  timeoutMs,
+);
+
+test('without a transport it says how to start it', async () => {
+  const child = spawn(process.execPath, [main]);
+  let errors = '';
+  child.stderr.on('data', (data: Buffer) => {
+    errors += data;
+  });
+  expect(await once(child, 'exit')).toEqual([2, null]);
+  expect(errors).toMatch(/--stdio/);
+}, 20_000);

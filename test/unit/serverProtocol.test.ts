@@ -1,0 +1,292 @@
+import { PassThrough } from 'node:stream';
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  CancellationTokenSource,
+  createConnection,
+  createProtocolConnection,
+  type InlineCompletionItem,
+  LSPErrorCodes,
+  ProposedFeatures,
+  type ProtocolConnection,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from 'vscode-languageserver/node';
+import type { CompletionReport } from '../../src/protocol/completion.ts';
+import {
+  acceptCommand,
+  didChangeEnsemble,
+  didChangeStatus,
+  didComplete,
+} from '../../src/protocol/messages.ts';
+import { Engine } from '../../src/server/engine.ts';
+import type { EnsembleOptions } from '../../src/server/ensemble.ts';
+import { serve } from '../../src/server/languageServer.ts';
+import { createLog } from '../../src/server/log.ts';
+import { type ToyMember, toyLibrary, toyMember } from '../support/toyMember.ts';
+
+interface Session {
+  readonly client: ProtocolConnection;
+  readonly received: { readonly method: string; readonly params: unknown }[];
+  readonly log: string[];
+  readonly library: string[];
+}
+
+const endings: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0)) await end();
+});
+
+const notifications = [
+  didComplete,
+  didChangeStatus,
+  didChangeEnsemble,
+  'window/showMessage',
+  'window/logMessage',
+];
+const uri = 'file:///folder/a.ts';
+
+/** An editor and a server in one process, after `initialize` and with one document open. */
+async function startSession(
+  members: readonly ToyMember[],
+  text: string,
+  settings: unknown = {},
+): Promise<Session> {
+  const [toServer, toClient] = [new PassThrough(), new PassThrough()];
+  const connection = createConnection(
+    ProposedFeatures.all,
+    new StreamMessageReader(toServer),
+    new StreamMessageWriter(toClient),
+  );
+  const session: Session = {
+    client: createProtocolConnection(new StreamMessageReader(toClient), new StreamMessageWriter(toServer)),
+    received: [],
+    log: [],
+    library: [],
+  };
+  const { client, received, log, library } = session;
+  const server = serve({
+    connection,
+    log: createLog((level, message) => log.push(`${level}: ${message}`), 'debug'),
+    version: '1.2.3',
+    startEnsemble: (options) => toyEnsemble(members, options, library),
+  });
+  for (const method of notifications) {
+    client.onNotification(method, (params) => void received.push({ method, params }));
+  }
+  client.listen();
+  endings.push(
+    server.close,
+    () => client.dispose(),
+    () => connection.dispose(),
+  );
+  await client.sendRequest('initialize', {
+    processId: null,
+    rootUri: null,
+    capabilities: {},
+    workspaceFolders: [{ uri: 'file:///folder', name: 'folder' }],
+    initializationOptions: { settings },
+  });
+  await client.sendNotification('initialized', {});
+  const textDocument = { uri, languageId: 'typescript', version: 1, text };
+  await client.sendNotification('textDocument/didOpen', { textDocument });
+  return session;
+}
+
+function toyEnsemble(members: readonly ToyMember[], options: EnsembleOptions, calls: string[]) {
+  const library = toyLibrary(calls);
+  const engine = new Engine({
+    settings: options.settings,
+    sources: members,
+    library,
+    onChange: options.onChange,
+    memberDeadlineMs: 10_000,
+    loadingDeadlineMs: 1000,
+  });
+  calls.push(`folders ${options.folders}`);
+  return {
+    engine,
+    library,
+    changeFolders: () => {},
+    configure: (settings: EnsembleOptions['settings']) => engine.configure(settings, members),
+    ready: () => engine.ready(),
+    close: () => engine.close(),
+  };
+}
+
+function complete(
+  { client }: Session,
+  character: number,
+  context: object = { triggerKind: 2 },
+): Promise<InlineCompletionItem[] | null> {
+  const position = { line: 0, character };
+  return client.sendRequest('textDocument/inlineCompletion', { textDocument: { uri }, position, context });
+}
+
+const reportsOf = ({ received }: Session) =>
+  received
+    .filter(({ method }) => method === 'consort/didComplete')
+    .map(({ params }) => params as CompletionReport);
+
+const lastOf = ({ received }: Session, method: string) =>
+  received.findLast((message) => message.method === method)?.params;
+
+describe('completions over the protocol', () => {
+  test('an item with its range and accept command, and a report', async () => {
+    const session = await startSession([toyMember('one', 'foo();')], 'x = \r\ny');
+    const items = await complete(session, 4);
+    const [report] = reportsOf(session);
+    expect(items).toEqual([
+      {
+        insertText: 'foo();',
+        range: { start: { line: 0, character: 4 }, end: { line: 0, character: 4 } },
+        command: { title: '', command: acceptCommand, arguments: [report.id] },
+      },
+    ]);
+    expect(report).toMatchObject({ uri, languageId: 'typescript', text: 'foo();', stopReason: 'endOfLine' });
+    expect(session.library).toEqual(['folders file:///folder', `set ${uri} x = \r\ny`]);
+  });
+
+  test('typing along after an incremental change gets the rest without a new report', async () => {
+    const member = toyMember('one', 'foo();');
+    const session = await startSession([member], 'x = \n');
+    await complete(session, 4);
+    await session.client.sendNotification('textDocument/didChange', {
+      textDocument: { uri, version: 2 },
+      contentChanges: [
+        { range: { start: { line: 0, character: 4 }, end: { line: 0, character: 4 } }, text: 'fo' },
+      ],
+    });
+    const items = await complete(session, 6);
+    expect(items?.[0].insertText).toBe('o();');
+    expect(reportsOf(session)).toHaveLength(1);
+    expect(member.opened).toHaveLength(1);
+    expect(session.library.at(-1)).toBe(`set ${uri} x = fo\n`);
+  });
+
+  test('the item of an open suggest widget is replaced whole', async () => {
+    const session = await startSession([toyMember('one', '(x)')], 'foo.fo');
+    const range = { start: { line: 0, character: 4 }, end: { line: 0, character: 6 } };
+    const context = { triggerKind: 2, selectedCompletionInfo: { range, text: 'forEach' } };
+    expect(await complete(session, 6, context)).toMatchObject([{ insertText: 'forEach(x)', range }]);
+  });
+
+  test('a request that a newer one replaces gives nothing and the next one answers', async () => {
+    const session = await startSession([toyMember('one', 'foo', { readsSlowlyAtFirst: true })], 'x');
+    const answers = await Promise.all([complete(session, 0), complete(session, 1)]);
+    expect(answers).toMatchObject([null, [{ insertText: 'foo' }]]);
+    expect(reportsOf(session)).toHaveLength(1);
+  });
+
+  test.each(['before it is read', 'while it is read'])(
+    'a request cancelled %s gives nothing',
+    async (when) => {
+      const readsSlowlyAtFirst = when === 'while it is read';
+      const session = await startSession([toyMember('one', 'foo', { readsSlowlyAtFirst })], 'x');
+      const source = new CancellationTokenSource();
+      const params = {
+        textDocument: { uri },
+        position: { line: 0, character: 0 },
+        context: { triggerKind: 2 },
+      };
+      const answer = session.client.sendRequest('textDocument/inlineCompletion', params, source.token);
+      if (readsSlowlyAtFirst) await session.client.sendRequest('consort/status');
+      source.cancel();
+      await answer.then(
+        (items) => expect(items).toBeNull(),
+        (error) => expect(error.code).toBe(LSPErrorCodes.RequestCancelled),
+      );
+      expect(await complete(session, 1)).toMatchObject([{ insertText: 'foo' }]);
+      expect(reportsOf(session)).toHaveLength(1);
+    },
+  );
+
+  test('nothing to show is a report with its reason', async () => {
+    const session = await startSession([], 'x');
+    expect(await complete(session, 1)).toBeNull();
+    expect(reportsOf(session)).toMatchObject([{ noCompletionReason: 'noMembers', text: '' }]);
+  });
+
+  test('a document that is not open gets nothing', async () => {
+    const session = await startSession([toyMember('one', 'foo')], 'x');
+    await session.client.sendNotification('textDocument/didClose', { textDocument: { uri } });
+    expect(await complete(session, 0)).toBeNull();
+    expect(session.library.at(-1)).toBe(`close ${uri}`);
+  });
+});
+
+describe('settings', () => {
+  test('an invalid one is named in a warning, once', async () => {
+    const session = await startSession([toyMember('one', 'foo')], 'x', { combiner: 'sum' });
+    const change = { settings: { consort: { combiner: 'sum' } } };
+    await session.client.sendNotification('workspace/didChangeConfiguration', change);
+    await complete(session, 1);
+    const warnings = session.received.filter(({ method }) => method === 'window/showMessage');
+    expect(warnings).toMatchObject([{ params: { message: expect.stringContaining('consort.combiner') } }]);
+  });
+
+  test('take effect when they change', async () => {
+    const session = await startSession([toyMember('one', 'foo')], 'x');
+    const change = { settings: { consort: { enable: false } } };
+    await session.client.sendNotification('workspace/didChangeConfiguration', change);
+    expect(await complete(session, 1)).toBeNull();
+    expect(reportsOf(session)).toMatchObject([{ noCompletionReason: 'disabled' }]);
+    expect(lastOf(session, 'didChangeStatus')).toMatchObject({ kind: 'Inactive', busy: false });
+  });
+
+  test('those of other programs change nothing', async () => {
+    const session = await startSession([toyMember('one', 'foo')], 'x');
+    await session.client.sendNotification('workspace/didChangeConfiguration', { settings: null });
+    expect(await complete(session, 1)).toMatchObject([{ insertText: 'foo' }]);
+  });
+});
+
+describe('status', () => {
+  test('names the members and what is wrong with them', async () => {
+    const broken = toyMember('broken', '', { startError: new Error('weights are missing') });
+    const session = await startSession([broken, toyMember('one', 'foo')], 'x');
+    await complete(session, 1);
+    const status = await session.client.sendRequest('consort/status');
+    expect(status).toMatchObject({
+      members: [
+        { id: 'broken', state: 'failed', message: 'weights are missing', latencyMs: null },
+        { id: 'one', state: 'ready', latencyMs: { p50: expect.any(Number) } },
+      ],
+      policy: { name: 'hedge' },
+    });
+    expect(lastOf(session, 'consort/didChangeEnsemble')).toEqual(status);
+    expect(lastOf(session, 'didChangeStatus')).toMatchObject({
+      kind: 'Warning',
+      message: expect.stringContaining('weights are missing'),
+    });
+  });
+});
+
+describe('outcomes', () => {
+  test('are understood, and nonsense is refused without harm', async () => {
+    const session = await startSession([toyMember('one', 'foo')], 'x');
+    const item = { insertText: 'foo', command: { title: '', command: acceptCommand, arguments: ['id'] } };
+    const { client, log } = session;
+    await client.sendNotification('textDocument/didShowCompletion', { item });
+    await client.sendNotification('textDocument/didPartiallyAcceptCompletion', { item, acceptedLength: 2 });
+    await client.sendNotification('consort/didDiscardCompletion', { item, how: 'rejected' });
+    await client.sendRequest('workspace/executeCommand', { command: acceptCommand, arguments: ['id'] });
+    expect(log.filter((line) => line.startsWith('warn'))).toEqual([]);
+    await client.sendNotification('textDocument/didPartiallyAcceptCompletion', { item, acceptedLength: -1 });
+    await client.sendNotification('consort/didDiscardCompletion', { item: {}, how: 'eaten' });
+    await client.sendRequest('workspace/executeCommand', { command: acceptCommand });
+    expect(log.filter((line) => line.startsWith('warn'))).toHaveLength(3);
+    await client.sendRequest('shutdown');
+    expect(log).toContain(
+      'info: Completions: 1 shown, 1 accepted, 1 partly accepted, 1 rejected, 0 ignored.',
+    );
+  });
+});
+
+test('no log line carries source text', async () => {
+  const session = await startSession([toyMember('one', 'secretName()')], 'topSecret = ', {
+    log: { level: 'debug' },
+  });
+  await complete(session, 12);
+  expect(session.log.length).toBeGreaterThan(0);
+  expect(session.log.join('\n')).not.toMatch(/secret/i);
+});
