@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The ensemble from a terminal. */
 import { run } from './run.ts';
 

@@ -1,6 +1,7 @@
 import { NEWLINE } from '../lm/symbols.ts';
 import type { NoCompletionReason, StopReason } from '../protocol/completion.ts';
 import { type DecodeOptions, type DecodeResult, decode, type Step } from './decode.ts';
+import { restOfLine } from './lineStops.ts';
 
 /** A finished completion. The steps' texts concatenate to `text`. */
 export interface Completion {
@@ -29,7 +30,8 @@ export async function complete(options: DecodeOptions): Promise<Completion> {
 function finish(steps: Step[], result: DecodeResult, options: DecodeOptions): Completion {
   const { stopReason, surplusBytes, endLogProbability, policyMs } = result;
   dropBytes(steps, surplusBytes);
-  dropTrailingSpace(steps);
+  if (restOfLine(options.context.suffix).length === 0 || steps.every(({ text }) => text.trim() === ''))
+    dropTrailingSpace(steps);
   const text = steps.map((step) => step.text).join('');
   const nothing = (noCompletionReason: NoCompletionReason): Completion => ({
     text: '',
@@ -67,7 +69,7 @@ function standsBelow(text: string, { context }: DecodeOptions): boolean {
   const { prefix, suffix } = context;
   const decoder = new TextDecoder();
   const lineSoFar = decoder.decode(prefix.subarray(prefix.lastIndexOf(NEWLINE) + 1));
-  const [restOfLine, ...below] = decoder.decode(suffix).split('\n', 20);
-  if (lineSoFar.trim() !== '' || restOfLine.trim() !== '') return false;
+  const [rest, ...below] = decoder.decode(suffix).split('\n', 20);
+  if (lineSoFar.trim() !== '' || rest.trim() !== '') return false;
   return below.find((line) => line.trim() !== '')?.trim() === text.trim();
 }

@@ -1,10 +1,5 @@
 /** Why a completion ended where it did. */
-export type StopReason =
-  | 'endOfLine'
-  | 'suffixOverlap'
-  | 'repetition'
-  | 'lowConfidence'
-  | 'maximumLength';
+export type StopReason = 'endOfLine' | 'suffixOverlap' | 'repetition' | 'lowConfidence' | 'maximumLength';
 
 /** Why there is nothing to show. */
 export type NoCompletionReason =

@@ -1,11 +1,10 @@
 import type { Settings } from '../config/settings.ts';
-import { type DecodeResult, decode } from '../decoding/decode.ts';
+import { complete } from '../decoding/complete.ts';
 import type { TextContext } from '../lm/member.ts';
 import { Hedge } from '../policy/hedge.ts';
-import type { CompletionReport, NoCompletionReason, TokenReport } from '../protocol/completion.ts';
+import type { CompletionReport, NoCompletionReason } from '../protocol/completion.ts';
 import type { HostedStream, MemberHost } from './memberHost.ts';
 import { buildContext, type TextAtCursor } from './textContext.ts';
-import { tidy } from './tidy.ts';
 
 /** The most bytes of one completion: a long line of code. */
 const maximumBytes = 200;
@@ -18,7 +17,7 @@ export interface LineOptions {
 }
 
 /**
- * The rest of the line at the cursor, from all members that can answer. A member that is late or breaks is left
+ * The rest of the line at the cursor, from all members that can answer and are meant for the language. A member that is late or breaks is left
  * out and the others begin again. Rejects with the signal's reason when it aborts.
  */
 export async function completeLine(
@@ -33,18 +32,23 @@ export async function completeLine(
     if (streams.length === 0) break;
     try {
       const prefill = performance.now() - started;
-      const { tokens, ...line } = await readLine(streams, context, options);
+      const policy = new Hedge(streams.length);
+      const { steps, policyMs, ...line } = await complete({
+        ...options,
+        context,
+        streams,
+        policy,
+        maximumBytes,
+      });
       const total = performance.now() - started;
-      const kept = tidy(tokens, line, restOfLine(at));
-      const text = kept.map((token) => token.text).join('');
       return {
         ...describe(at),
-        text,
-        stopReason: line.stopReason,
-        noCompletionReason: text === '' ? emptyReason(line) : null,
-        tokens: kept,
-        logProbability: line.logProbability,
-        latencyMs: { total, prefill, decode: total - prefill, policy: line.policyMs },
+        ...line,
+        tokens: steps.map(({ text, shares }) => ({
+          text,
+          shares: Object.fromEntries(streams.map(({ host }, i) => [host.source.id, shares[i]])),
+        })),
+        latencyMs: { total, prefill, decode: total - prefill, policy: policyMs },
         members: streams.map(({ host, forwardPasses }) => ({
           id: host.source.id,
           kind: host.source.kind,
@@ -81,7 +85,7 @@ async function openAll(
   signal: AbortSignal,
 ): Promise<readonly HostedStream[]> {
   const opened = await Promise.allSettled(
-    hosts.filter((host) => host.isUsable).map((host) => host.open(context, signal)),
+    hosts.filter((host) => host.takesPart(context.languageId)).map((host) => host.open(context, signal)),
   );
   const streams = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   if (signal.aborted) for (const stream of streams) stream.release();
@@ -89,37 +93,6 @@ async function openAll(
   return streams;
 }
 
-interface Line extends DecodeResult {
-  readonly tokens: readonly TokenReport[];
-  readonly logProbability: number;
-}
-
-async function readLine(
-  streams: readonly HostedStream[],
-  context: TextContext,
-  { combiner, minimumProbability, signal }: LineOptions,
-): Promise<Line> {
-  const policy = new Hedge(streams.length);
-  const steps = decode({ context, streams, policy, combiner, maximumBytes, minimumProbability, signal });
-  const tokens: TokenReport[] = [];
-  let logProbability = 0;
-  for (;;) {
-    const { done, value } = await steps.next();
-    if (done) return { ...value, tokens, logProbability: logProbability + value.endLogProbability };
-    const shares = streams.map(({ host }, i) => [host.source.id, value.shares[i]]);
-    tokens.push({ text: value.text, shares: Object.fromEntries(shares) });
-    logProbability += value.logProbability;
-  }
-}
-
 function describe({ uri, languageId }: TextAtCursor): Pick<CompletionReport, 'id' | 'uri' | 'languageId'> {
   return { id: crypto.randomUUID(), uri, languageId };
-}
-
-function emptyReason({ stopReason }: DecodeResult): NoCompletionReason {
-  return stopReason === 'lowConfidence' ? 'lowConfidence' : 'empty';
-}
-
-function restOfLine({ text, offset }: TextAtCursor): string {
-  return /[^\r\n]*/y.exec(text.slice(offset, offset + 10_000))?.[0] ?? '';
 }

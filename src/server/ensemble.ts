@@ -1,9 +1,11 @@
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Settings } from '../config/settings.ts';
 import type { MemberStatus } from '../protocol/messages.ts';
 import { Engine, isLarger } from './engine.ts';
-import { Library } from './library.ts';
+import { Library, type LibraryFile } from './library.ts';
 import type { Log } from './log.ts';
 import { neuralSources, ngramSource } from './sources.ts';
+import { isSecretLike, workspaceFiles } from './workspaceFiles.ts';
 
 export interface EnsembleOptions {
   readonly settings: Settings;
@@ -42,8 +44,9 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
   };
   let { settings, folders } = options;
   const library = new Library({
-    isReadable: ({ text }) => !isLarger(text, settings.maximumFileKilobytes * 1000) && !text.includes('\0'),
-    files: () => workspaceFiles(),
+    isReadable: ({ uri, text }) =>
+      !isLarger(text, settings.maximumFileKilobytes * 1000) && !text.includes('\0') && !isSecretLike(uri),
+    files: (signal) => filesOf(folders, settings, options.log, signal),
     whenIdle: () => engine.idle(),
     onChange,
   });
@@ -94,4 +97,24 @@ function createStateLog(log: Log): (members: readonly MemberStatus[]) => void {
   };
 }
 
-async function* workspaceFiles(): AsyncGenerator<{ uri: string; text: Uint8Array }> {}
+/** The workspace's files for the n-gram; folders that are not on this machine's disk are left out. */
+async function* filesOf(
+  folders: readonly string[],
+  settings: Settings,
+  log: Log,
+  signal: AbortSignal,
+): AsyncGenerator<LibraryFile> {
+  if (!settings['index.enable']) return;
+  const options = {
+    maximumFileBytes: settings.maximumFileKilobytes * 1000,
+    signal,
+    onUnreadable: (path: string, error: Error) =>
+      log.warn(`${path} cannot be read and is left out: ${error.message}`),
+  };
+  for (const folder of folders) {
+    if (!folder.startsWith('file:')) continue;
+    for await (const { path, bytes } of workspaceFiles(fileURLToPath(folder), options)) {
+      yield { uri: pathToFileURL(path).href, text: bytes };
+    }
+  }
+}

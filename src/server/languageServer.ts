@@ -14,6 +14,7 @@ import * as z from 'zod';
 import { parseSettings, type Settings } from '../config/settings.ts';
 import {
   acceptCommand,
+  type DidCompleteParams,
   didChangeEnsemble,
   didChangeStatus,
   didComplete,
@@ -90,7 +91,7 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
     try {
       const answer = await ensemble.engine.complete(requestOf(document, params), controller.signal);
       if (answer.report.noCompletionReason === 'cancelled') return null;
-      if (!answer.isRepeated) send(connection, didComplete, answer.report);
+      if (!answer.isRepeated) send(connection, didComplete, answer.report satisfies DidCompleteParams);
       log.debug(describe(answer));
       return answer.item && [itemOf(document, answer.report.id, answer.item)];
     } catch (error) {

@@ -20,7 +20,7 @@ import { serve } from './languageServer.ts';
 import { createLog, type LogLevel } from './log.ts';
 
 /** How long the members may take to come to rest when the process ends. */
-const closingMs = 3000;
+const closingMs = 20_000;
 /** How often to look whether the editor is still there. */
 const parentCheckMs = 3000;
 

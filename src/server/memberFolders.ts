@@ -8,6 +8,8 @@ export interface MemberFolder {
   readonly folder: string;
   readonly id: string;
   readonly name: string;
+  /** Language identifiers that it is meant for, or '*'. */
+  readonly languages: '*' | readonly string[];
   /** Bytes of all its files. */
   readonly bytes: number;
 }
@@ -32,14 +34,20 @@ export function findMembers(membersPath: string): readonly MemberFolder[] {
 }
 
 function describe(folder: string): MemberFolder {
-  const unknown = { folder, id: basename(folder), name: basename(folder), bytes: 0 };
+  const unknown = {
+    folder,
+    id: basename(folder),
+    name: basename(folder),
+    languages: '*',
+    bytes: 0,
+  } satisfies MemberFolder;
   try {
     const parsed = memberManifestSchema.safeParse(
       JSON.parse(readFileSync(join(folder, memberManifestFile), 'utf8')),
     );
     if (!parsed.success) return unknown;
-    const { id, name, files } = parsed.data;
-    return { folder, id, name, bytes: files.reduce((sum, file) => sum + file.bytes, 0) };
+    const { id, name, languages, files } = parsed.data;
+    return { folder, id, name, languages, bytes: files.reduce((sum, file) => sum + file.bytes, 0) };
   } catch {
     return unknown;
   }

@@ -11,6 +11,8 @@ export interface MemberSource {
   readonly id: string;
   readonly kind: MemberKind;
   readonly name: string;
+  /** Language identifiers that it takes part in, or '*'. */
+  readonly languages: '*' | readonly string[];
   /** Bytes of the weights, or of the index at this moment. */
   sizeBytes(): number;
   /** Loads the member. Rejects with a message that says what is wrong and how to mend it. */
@@ -52,6 +54,12 @@ export class MemberHost {
 
   get state(): MemberStatus['state'] {
     return this.#state;
+  }
+
+  /** Whether it can answer now, and is meant for the language. */
+  takesPart(languageId: string): boolean {
+    const { languages } = this.source;
+    return this.isUsable && (languages === '*' || languages.includes(languageId));
   }
 
   get isUsable(): boolean {
@@ -222,6 +230,10 @@ export class HostedStream implements MemberStream {
   expect(bytes: Uint8Array): Promise<void> | undefined {
     const working = this.#stream.expect?.(bytes);
     return working && this.#watch(working);
+  }
+
+  foreseen(leastProbability: number): Uint8Array {
+    return this.#stream.foreseen?.(leastProbability) ?? new Uint8Array(0);
   }
 
   /** Ends the reading as soon as the member has done what it is at. */

@@ -2,6 +2,9 @@ import type { Connection } from 'vscode-languageserver';
 import * as z from 'zod';
 import {
   acceptCommand,
+  type DidDiscardCompletionParams,
+  type DidPartiallyAcceptCompletionParams,
+  type DidShowCompletionParams,
   didDiscardCompletion,
   didPartiallyAcceptCompletion,
   didShowCompletion,
@@ -31,15 +34,21 @@ export function listenToOutcomes(connection: Connection, log: Log): () => string
   };
   connection.onNotification(
     didShowCompletion,
-    take(z.object({ item }), () => 'shown'),
+    take<DidShowCompletionParams>(z.object({ item }), () => 'shown'),
   );
   connection.onNotification(
     didPartiallyAcceptCompletion,
-    take(z.object({ item, acceptedLength: z.number().int().nonnegative() }), () => 'partly accepted'),
+    take<DidPartiallyAcceptCompletionParams>(
+      z.object({ item, acceptedLength: z.number().int().nonnegative() }),
+      () => 'partly accepted',
+    ),
   );
   connection.onNotification(
     didDiscardCompletion,
-    take(z.object({ item, how: z.enum(['rejected', 'ignored']) }), ({ how }) => how),
+    take<DidDiscardCompletionParams>(
+      z.object({ item, how: z.enum(['rejected', 'ignored']) }),
+      ({ how }) => how,
+    ),
   );
   const takeAccepted = take(z.tuple([z.string()], z.unknown()), () => 'accepted');
   connection.onExecuteCommand((params) => {

@@ -51,6 +51,7 @@ export function ngramSource(settings: Settings, library: Library): MemberSource 
     id: ngramId,
     kind: 'ngram',
     name: 'Workspace n-gram',
+    languages: '*',
     sizeBytes: () => library.memoryBytes,
     async start() {
       const member = await startRemoteMember({
@@ -65,12 +66,13 @@ export function ngramSource(settings: Settings, library: Library): MemberSource 
   };
 }
 
-function neuralSource({ folder, id, name, bytes }: MemberFolder): MemberSource {
+function neuralSource({ folder, id, name, languages, bytes }: MemberFolder): MemberSource {
   return {
     key: folder,
     id,
     kind: 'neural',
     name,
+    languages,
     sizeBytes: () => bytes,
     start: () =>
       startRemoteMember({ id, kind: 'neural', workerUrl: neuralWorkerUrl, workerData: { folder } }),

@@ -12,6 +12,7 @@ export interface ToyMember extends MemberSource {
 interface ToyBehaviour {
   readonly model?: ToyModel;
   readonly startError?: Error;
+  readonly languages?: readonly string[];
   /** The first time it is opened, it reads until the request is cancelled. */
   readonly readsSlowlyAtFirst?: boolean;
   /** Where it breaks (`reject`) or never answers (`hang`). */
@@ -30,6 +31,7 @@ export function toyMember(id: string, text: string, behaviour: ToyBehaviour = {}
     id,
     kind: 'neural',
     name: id,
+    languages: behaviour.languages ?? '*',
     opened,
     log,
     sizeBytes: () => 1,

@@ -75,6 +75,7 @@ const stops: {
     stopReason: 'maximumLength',
     options: { maximumBytes: 4 },
   },
+  { name: 'space before the rest', document: 'f(█)', says: 'a, ', text: 'a, ', stopReason: 'endOfLine' },
   { name: 'trailing space', document: '█', says: 'a = ', text: 'a =', stopReason: 'endOfLine' },
 ];
 for (const { name, document, says: said, text, stopReason, options } of stops) {

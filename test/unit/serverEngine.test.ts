@@ -74,6 +74,16 @@ describe('completions', () => {
     expect(report.latencyMs.total).toBeGreaterThanOrEqual(report.latencyMs.prefill);
   });
 
+  test('come from the members that are meant for the language', async () => {
+    const engine = startEngine([
+      toyMember('one', 'foo;'),
+      toyMember('two', 'foo;', { languages: ['python'] }),
+    ]);
+    await engine.ready();
+    await check(engine, at('a = █'), { text: 'foo;', members: ['one'] });
+    await check(engine, at('b = █', { languageId: 'python' }), { text: 'foo;', members: ['one', 'two'] });
+  });
+
   test('wait for the first member while none is loaded', async () => {
     await check(startEngine([toyMember('one', 'foo')]), at('█'), { text: 'foo' });
   });

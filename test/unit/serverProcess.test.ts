@@ -15,7 +15,7 @@ import type { CompletionReport } from '../../src/protocol/completion.ts';
 import { didChangeEnsemble, didComplete, type EnsembleStatus } from '../../src/protocol/messages.ts';
 
 const main = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url));
-const timeoutMs = 120_000;
+const timeoutMs = 60_000;
 
 const endings: (() => void)[] = [];
 afterEach(() => {

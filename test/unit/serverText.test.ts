@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { CompletionReport, StopReason } from '../../src/protocol/completion.ts';
+import type { CompletionReport } from '../../src/protocol/completion.ts';
 import { LastCompletion } from '../../src/server/lastCompletion.ts';
 import { buildContext, isInsideCharacter } from '../../src/server/textContext.ts';
-import { tidy } from '../../src/server/tidy.ts';
 
 /** Splits a text at its █. */
 function atCursor(marked: string, uri = 'file:///a.ts') {
@@ -63,39 +62,6 @@ test('a cursor between the halves of a surrogate pair is inside a character', ()
   ]);
   expect(isInsideCharacter('\ud83d', 1)).toBe(false);
   expect(isInsideCharacter('\ude00\ud83d', 1)).toBe(false);
-});
-
-describe('tidy', () => {
-  function check(
-    texts: string[],
-    expected: string[],
-    options: { stop?: StopReason; rest?: string; surplus?: number } = {},
-  ) {
-    const tokens = texts.map((text) => ({ text, shares: { a: 1 } }));
-    const result = { stopReason: options.stop ?? 'endOfLine', surplusBytes: options.surplus ?? 0 };
-    const kept = tidy(tokens, result, options.rest ?? '');
-    expect(kept.map((token) => token.text)).toEqual(expected);
-  }
-
-  test('keeps one line without its end', () => {
-    check(['foo', '();'], ['foo', '();']);
-    check(['foo', '\r\n', 'bar'], ['foo']);
-    check(['foo', '\n'], ['foo']);
-    check(['a', '\r'], ['a'], { stop: 'maximumLength' });
-  });
-
-  test('drops white space that would trail the line, and no other', () => {
-    check(['foo', ';', '  '], ['foo', ';']);
-    check(['foo', ' '], ['foo', ' '], { rest: ')' });
-    check(['foo', ' '], ['foo', ' '], { stop: 'lowConfidence' });
-    check(['  '], [], { stop: 'lowConfidence' });
-  });
-
-  test('drops surplus bytes, a character cut in two included', () => {
-    check(['foo', '(x', ')'], ['foo', '(x'], { surplus: 1, rest: ')', stop: 'suffixOverlap' });
-    check(['é', 'é'], ['é'], { surplus: 2, stop: 'repetition' });
-    check(['é', 'é'], ['é'], { surplus: 1, stop: 'repetition' });
-  });
 });
 
 describe('LastCompletion', () => {

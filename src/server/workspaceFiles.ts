@@ -1,0 +1,127 @@
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import ignore, { type Ignore } from 'ignore';
+
+export interface WorkspaceFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface WorkspaceFilesOptions {
+  readonly signal: AbortSignal;
+  /** Larger files are left out; 1 MB by default. */
+  readonly maximumFileBytes?: number;
+  /** Called with each folder or file that cannot be read; it is skipped. */
+  readonly onUnreadable?: (path: string, error: Error) => void;
+}
+
+/**
+ * The files of a folder that a person wrote and that may be read: not what .gitignore files exclude, nor binary,
+ * generated, secret-like or larger than the limit. Links are not followed. Nearer files come first.
+ */
+export async function* workspaceFiles(
+  folder: string,
+  options: WorkspaceFilesOptions,
+): AsyncGenerator<WorkspaceFile> {
+  const folders: FolderToRead[] = [{ path: folder, rules: [] }];
+  for (let next = folders.shift(); next !== undefined; next = folders.shift()) {
+    options.signal.throwIfAborted();
+    const { files, subfolders } = await listFolder(next, options);
+    folders.push(...subfolders);
+    for (const path of files) {
+      options.signal.throwIfAborted();
+      const bytes = await readSource(path, options);
+      if (bytes !== undefined) yield { path, bytes };
+    }
+  }
+}
+
+/** Whether a file of this name may hold keys or passwords. Such files are never read. */
+export function isSecretLike(path: string): boolean {
+  const name = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1).toLowerCase();
+  return secretNames.test(name) && !/\.(example|sample|template)$/.test(name);
+}
+
+const secretNames =
+  /^\.env(\..*)?$|^secrets?\.|\.(pem|key|p12|pfx|jks|keystore|kdbx|asc|gpg)$|^id_(rsa|dsa|ecdsa|ed25519)|^\.(netrc|npmrc|pypirc|pgpass|htpasswd)$|^credentials(\..*)?$/;
+
+/** Folders of other people's work, or of machines'. */
+const skippedFolders = new Set([
+  '.git',
+  '.hg',
+  '.svn',
+  'node_modules',
+  '__pycache__',
+  '.venv',
+  'site-packages',
+]);
+/** Files that nobody writes by hand, though git may hold them. */
+const generatedNames =
+  /\.min\.\w+$|\.map$|^(package-lock|npm-shrinkwrap)\.json$|^(pnpm-lock\.yaml|yarn\.lock|poetry\.lock|Cargo\.lock)$/;
+const generatedMark = /@generated|auto-?generated|do not edit/i;
+/** In bytes: where marks of generated text stand, and where binary files show a 0. */
+const headBytes = 2_000;
+/** Characters per line, on average, above which a text is data or minified. */
+const longAverageLine = 200;
+
+interface FolderToRead {
+  readonly path: string;
+  /** The rules of this folder's .gitignore and of those above it, the outermost first. */
+  readonly rules: readonly { readonly base: string; readonly rule: Ignore }[];
+}
+
+async function listFolder(
+  { path, rules }: FolderToRead,
+  options: WorkspaceFilesOptions,
+): Promise<{ files: string[]; subfolders: FolderToRead[] }> {
+  const entries = await readdir(path, { withFileTypes: true }).catch((error: Error) => {
+    options.onUnreadable?.(path, error);
+    return [];
+  });
+  const own = entries.some((entry) => entry.name === '.gitignore' && entry.isFile())
+    ? await readFile(join(path, '.gitignore'), 'utf8').catch(() => '')
+    : '';
+  const allRules = own === '' ? rules : [...rules, { base: path, rule: ignore().add(own) }];
+  const files: string[] = [];
+  const subfolders: FolderToRead[] = [];
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const entryPath = join(path, entry.name);
+    if (entry.isDirectory()) {
+      if (skippedFolders.has(entry.name) || isIgnored(`${entryPath}${sep}`, allRules)) continue;
+      subfolders.push({ path: entryPath, rules: allRules });
+    } else if (entry.isFile() && !isSecretLike(entry.name) && !generatedNames.test(entry.name)) {
+      if (!isIgnored(entryPath, allRules)) files.push(entryPath);
+    }
+  }
+  return { files, subfolders };
+}
+
+/** As git decides: the innermost .gitignore that says anything about the path has the last word. */
+function isIgnored(path: string, rules: FolderToRead['rules']): boolean {
+  for (const { base, rule } of rules.toReversed()) {
+    const { ignored, unignored } = rule.test(path.slice(base.length + 1).replaceAll(sep, '/'));
+    if (ignored || unignored) return ignored;
+  }
+  return false;
+}
+
+async function readSource(path: string, options: WorkspaceFilesOptions): Promise<Uint8Array | undefined> {
+  try {
+    const { size } = await lstat(path);
+    if (size === 0 || size > (options.maximumFileBytes ?? 1_000_000)) return undefined;
+    const bytes = await readFile(path);
+    return isSourceText(bytes) ? bytes : undefined;
+  } catch (error) {
+    options.onUnreadable?.(path, error instanceof Error ? error : new Error(String(error)));
+    return undefined;
+  }
+}
+
+function isSourceText(bytes: Buffer): boolean {
+  if (bytes.includes(0)) return false;
+  let nLines = 1;
+  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) nLines++;
+  if (bytes.length / nLines > longAverageLine) return false;
+  const head = bytes.toString('utf8', 0, headBytes);
+  return !head.slice(0, -1).includes('\ufffd') && !generatedMark.test(head);
+}
