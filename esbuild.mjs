@@ -57,7 +57,8 @@ rmSync('dist', { recursive: true, force: true });
 if (isWatching) {
   for (const target of targets) await (await context({ ...target, logLevel: 'info' })).watch();
 } else {
-  const results = await Promise.all(targets.map((target) => build(target)));
+  // esbuild has said what is wrong.
+  const results = await Promise.all(targets.map((target) => build(target))).catch(() => process.exit(1));
   thirdPartyNotices(
     results.map(({ metafile }) => metafile),
     'dist/ThirdPartyNotices.txt',

@@ -5,6 +5,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   hashFile,
   type MemberManifest,
@@ -65,10 +66,12 @@ for (const member of members) {
   for (const name of [member.config, member.model, member.tokenizer]) {
     files.push({ path: name, ...(await hashFile(path.join(folder, name))) });
   }
-  const text = `${JSON.stringify(memberManifestSchema.parse({ ...member, files }), null, 2)}\n`;
+  const manifest = memberManifestSchema.parse({ ...member, files });
+  // As Biome formats it: a short list of words stands on one line.
+  const text = `${JSON.stringify(manifest, null, 2).replace(/\[\s+("[^"]+")\s+\]/g, '[$1]')}\n`;
   const target = path.join(folder, memberManifestFile);
-  const old = await readFile(target, 'utf8').catch(() => '');
-  if (old === text) continue;
+  const old: unknown = JSON.parse(await readFile(target, 'utf8').catch(() => 'null'));
+  if (isDeepStrictEqual(old, manifest)) continue;
   if (checkOnly) {
     console.error(`${target} is not up to date: run node scripts/memberManifest.ts`);
     process.exitCode = 1;

@@ -35,6 +35,7 @@ const contents = [
   'dist/ThirdPartyNotices.txt',
   'dist/webview/main.{css,js}',
   'media/**/*.{png,svg}',
+  'models/*.md',
   'models/consort-*/*.{json,md,onnx,onnx.data}',
   'models/consort-*/LICENSE*',
   'policies/**/*.{json,md}',

@@ -10,6 +10,9 @@ import { ensureCodeServer } from './codeServer.ts';
 export interface RunningCodeServer extends AsyncDisposable {
   /** `http://127.0.0.1:port` */
   readonly origin: string;
+  /** The user data folder. */
+  readonly profile: string;
+  readonly extensions: string;
   /** Settles when the server has ended, whoever ended it. */
   readonly ended: Promise<unknown>;
 }
@@ -25,13 +28,14 @@ export async function runCodeServer(options: {
   readonly env?: NodeJS.ProcessEnv;
 }): Promise<RunningCodeServer> {
   const { entry, node } = await ensureCodeServer();
-  const [user, extensions] = ['user', 'extensions'].map((name) => join(options.folder, name));
+  const profile = join(options.folder, 'profile');
+  const extensions = join(options.folder, 'extensions');
   mkdirSync(extensions, { recursive: true });
-  mkdirSync(join(user, 'User'), { recursive: true });
-  const settingsPath = join(user, 'User', 'settings.json');
+  mkdirSync(join(profile, 'User'), { recursive: true });
+  const settingsPath = join(profile, 'User', 'settings.json');
   if (!existsSync(settingsPath)) writeFileSync(settingsPath, JSON.stringify(options.settings, undefined, 2));
 
-  const folders = ['--user-data-dir', user, '--extensions-dir', extensions];
+  const folders = ['--user-data-dir', profile, '--extensions-dir', extensions];
   const env = { ...process.env, EXTENSIONS_GALLERY: '{"serviceUrl":""}', ...options.env };
   for (const vsix of options.vsixPaths) {
     const installed = [entry, ...folders, '--install-extension', vsix, '--force'];
@@ -43,6 +47,8 @@ export async function runCodeServer(options: {
   const ended = once(server, 'exit');
   const running = {
     origin: `http://127.0.0.1:${port}`,
+    profile,
+    extensions,
     ended,
     async [Symbol.asyncDispose]() {
       server.kill();

@@ -28,6 +28,7 @@ const stages: readonly Stage[] = [
   { title: 'Format and lint', script: ['check:lint'] },
   { title: 'Types', script: ['check:types'] },
   { title: 'Import rules', script: ['check:imports'] },
+  { title: 'Generated files', script: ['check:generated'] },
   { title: 'Dead code', script: ['check:unused'] },
   {
     title: 'Unit tests',

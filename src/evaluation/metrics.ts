@@ -96,7 +96,7 @@ export function summarise(
 }
 
 /** Of ascending numbers, by nearest rank; NaN for none. */
-export function quantile(sorted: readonly number[], q: number): number {
+function quantile(sorted: readonly number[], q: number): number {
   return sorted.length === 0
     ? Number.NaN
     : sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1)];

@@ -60,7 +60,7 @@ export function createBackgroundProcess(
   const module = vscode.Uri.joinPath(context.extensionUri, 'dist', 'server.js').fsPath;
   // Flags that the editor's own process was started with would break the fork.
   const fork = { module, transport: TransportKind.ipc, options: { execArgv: [] } };
-  const client = new LanguageClient(
+  const client = new QuietClient(
     'consort',
     'Consort',
     { run: fork, debug: fork },
@@ -190,6 +190,13 @@ export function createBackgroundProcess(
         resolve();
       };
     });
+  }
+}
+
+/** The status item tells what is wrong; the library's own pop-ups would tell it once per attempt. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
   }
 }
 

@@ -40,6 +40,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       process(state) {
         processState = state;
         if (state.kind !== 'running') serverStatus = null;
+        if (state.kind === 'stopped') panel.update({ ensemble: null });
         refreshStatus();
       },
       status(status) {

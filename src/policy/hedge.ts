@@ -8,7 +8,7 @@ export interface HedgeOptions {
   readonly share: number;
 }
 
-export const hedgeDefaults: HedgeOptions = { learningRate: 0.5, share: 0.2 };
+const hedgeDefaults: HedgeOptions = { learningRate: 0.5, share: 0.2 };
 
 /**
  * Hedge with fixed share (Herbster & Warmuth 1998): at the end of each step of text that the person has,

@@ -43,7 +43,7 @@ export interface DrawnMember {
   readonly mark: number;
 }
 
-export const nMarks = 6;
+const nMarks = 6;
 
 /** The members of the ensemble in their order, then those that took part and have left it since. */
 export function drawnMembers(ensemble: EnsembleStatus | null, shares: Shares): readonly DrawnMember[] {

@@ -108,13 +108,24 @@ export const checks: Readonly<Record<string, (workbench: Workbench) => Promise<v
     await workbench.page.keyboard.insertText(scene);
     await type(workbench, 'smallest');
     await workbench.waitForGhostText();
-    await workbench.setScale(2);
+    await workbench.page.keyboard.press('Escape');
+    await workbench.waitForNoGhostText();
+    // Asked for, it goes to the end of the line however sure the members are.
+    await workbench.runCommand('Consort: Complete at the Cursor');
+    await workbench.waitForGhostText();
     // Neither the other extension's item nor the pointer belongs in the picture.
     await workbench.page.addStyleTag({ content: '[id^="consort-test"] { display: none !important; }' });
     await workbench.page.mouse.move(900, 20);
     for (const theme of ['dark', 'light', 'highContrast'] as const) {
       await workbench.setTheme(theme);
       await workbench.page.screenshot({ path: join(artefacts, `completion-${theme}.png`) });
+      const panel = await workbench.panel();
+      const colours = await panel.evaluate<string[]>(
+        "[...document.querySelectorAll('.members .stretch')].map((bar) => getComputedStyle(bar).backgroundColor)",
+      );
+      equal(colours.length >= 2, true);
+      equal(new Set(colours).size, colours.length);
+      equal(colours.includes('rgba(0, 0, 0, 0)'), false);
     }
     await workbench.page.keyboard.press('Escape');
   },
@@ -177,16 +188,9 @@ async function focusEditor({ page }: Workbench): Promise<void> {
   await page.keyboard.press('Control+Digit1');
 }
 
-/** Types as a person does; the editor's own indentation of a new line is taken back first. */
+/** Types as a person does. */
 async function type({ page }: Workbench, text: string): Promise<void> {
-  for (const [lineIdx, line] of text.split('\n').entries()) {
-    if (lineIdx > 0) {
-      await page.keyboard.press('Enter');
-      await page.keyboard.press('Shift+Home');
-      await page.keyboard.press('Delete');
-    }
-    await page.keyboard.type(line, { delay: 20 });
-  }
+  await page.keyboard.type(text, { delay: 20 });
 }
 
 /** Saves the active editor and returns what stands in the file then. */

@@ -1,7 +1,7 @@
 /**
  * The extension as it is published, in a real VS Code that enforces the stock check of proposed API.
  * Usage: node test/e2e/run.ts [file.vsix], by default the one in dist/. Prints a line per check; exit code 1
- * where one fails. Screenshots go to artefacts/.
+ * where one fails. Screenshots go to artefacts/; CONSORT_SCALE=2 makes them finer and the test slower.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -22,6 +22,7 @@ try {
   await using workbench = await openWorkbench({
     vsixPaths: [findVsix(), probe],
     sample: join(root, 'sample'),
+    scale: Number(process.env.CONSORT_SCALE ?? 1),
   });
   try {
     for (const [name, run] of Object.entries(checks)) await step(name, () => run(workbench));

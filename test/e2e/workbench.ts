@@ -17,8 +17,6 @@ export interface Workbench extends AsyncDisposable {
   openFile(path: string): Promise<void>;
   runCommand(title: string): Promise<void>;
   setTheme(theme: Theme): Promise<void>;
-  /** Device pixels per pixel of the page: more make finer pictures and slower tests. */
-  setScale(scale: number): Promise<void>;
   /** What the status bar's item says. */
   status(): Promise<string>;
   waitForStatus(wanted: RegExp, timeoutMs?: number): Promise<void>;
@@ -38,6 +36,8 @@ export interface Workbench extends AsyncDisposable {
 export async function openWorkbench(options: {
   readonly vsixPaths: readonly string[];
   readonly sample: string;
+  /** Device pixels per pixel of the page: more make finer screenshots and a slower test. */
+  readonly scale: number;
 }): Promise<Workbench> {
   const executablePath = ensureChromium();
   await using resources = new AsyncDisposableStack();
@@ -46,7 +46,8 @@ export async function openWorkbench(options: {
     used.close(),
   );
   const context = await browser.newContext({
-    viewport,
+    viewport: { width: 1280, height: 800 },
+    deviceScaleFactor: options.scale,
     colorScheme: 'dark',
   });
   const page = await context.newPage();
@@ -82,14 +83,6 @@ export async function openWorkbench(options: {
       else await page.emulateMedia({ colorScheme: theme });
       await page.locator(`.monaco-workbench.${themeClasses[theme]}`).waitFor();
       await delay(500);
-    },
-    async setScale(deviceScaleFactor) {
-      const session = await context.newCDPSession(page);
-      await session.send('Emulation.setDeviceMetricsOverride', {
-        ...viewport,
-        deviceScaleFactor,
-        mobile: false,
-      });
     },
     async status() {
       return (await item.getAttribute('aria-label')) ?? '';
@@ -141,8 +134,6 @@ export function readText(...path: readonly string[]): string {
 }
 
 const ghostSelector = '.ghost-text-decoration, .ghost-text-decoration-preview, .ghost-text';
-
-const viewport = { width: 1280, height: 800 };
 
 const hermetic = [
   '--no-sandbox',
