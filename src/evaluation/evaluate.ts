@@ -1,5 +1,6 @@
+import { defaultSettings } from '../config/settings.ts';
 import { complete } from '../decoding/complete.ts';
-import { scoreLine } from '../decoding/decode.ts';
+import { type Step, scoreLine } from '../decoding/decode.ts';
 import type { Member, MemberStream, TextContext } from '../lm/member.ts';
 import { type LineResult, type Metrics, summarise } from './metrics.ts';
 import { PathCache } from './pathCache.ts';
@@ -115,6 +116,7 @@ async function runAt(
         packageIdx: position.packageIdx,
         bits: -logProbability / Math.LN2,
         text: completion.text,
+        shownText: sureEnough(completion.steps),
         logProbability: completion.logProbability,
       };
     }
@@ -122,6 +124,19 @@ async function runAt(
   } finally {
     for (const cache of caches) cache.close();
   }
+}
+
+/** What the product would show of these steps, which are all there are. */
+function sureEnough(steps: readonly Step[]): string {
+  const least = Math.log(defaultSettings.minimumConfidence);
+  let total = 0;
+  let text = '';
+  for (const step of steps) {
+    total += step.logProbability;
+    if (total < least) break;
+    text += step.text;
+  }
+  return text.trimEnd();
 }
 
 export interface LatencySample {

@@ -9,6 +9,8 @@ export interface LineResult {
   readonly bits: number;
   /** What was completed when nothing is held back. */
   readonly text: string;
+  /** What of it the product shows under its default settings; empty where it stays silent. */
+  readonly shownText: string;
   /** ln p of `text` and its end: how sure the ensemble was. */
   readonly logProbability: number;
 }
@@ -19,7 +21,7 @@ export interface Metrics {
   readonly exactLine: number;
   readonly firstLexeme: number;
   readonly editSimilarity: number;
-  /** Characters that the simulated typist keeps, per cursor, at the product's show threshold. */
+  /** Characters that the simulated typist keeps, per cursor, of what the product shows under its default settings. */
   readonly acceptedCharacters: number;
   readonly acceptRate: number;
   readonly shownRate: number;
@@ -35,9 +37,6 @@ export interface ShownMetrics {
   readonly acceptRate: number;
   readonly keystrokesSaved: number;
 }
-
-/** A completion is shown where it is at least this probable: accepting pays 0.75 and showing in vain costs 0.25. */
-const showThreshold = 0.25;
 
 export function summarise(
   lines: readonly LineResult[],
@@ -62,9 +61,9 @@ export function summarise(
     shown.reduce((sum, { outcome }) => sum + outcome.acceptedCharacters - outcome.keysPressed, 0) /
     targetCharacters;
   const accepted = (row: Row) => (row.outcome.accepted === 'none' ? 0 : 1);
-  const shown = rows.filter(
-    ({ text, logProbability }) => text !== '' && logProbability >= Math.log(showThreshold),
-  );
+  const shown = rows
+    .filter(({ shownText }) => shownText !== '')
+    .map((row) => ({ ...row, outcome: judge(row.shownText, row.target) }));
   const surest = rows.filter(({ text }) => text !== '').sort((a, b) => b.logProbability - a.logProbability);
   const shownMetrics = (rate: number): ShownMetrics => {
     const top = surest.slice(0, Math.round(rows.length * rate));
