@@ -11,8 +11,15 @@ export function parseOptions<Options extends ParseArgsOptionsConfig>(
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message.split('. ')[0] : String(error), hint);
+    throw new UsageError(firstSentence(error), hint);
   }
+}
+
+/** What Node says of a command line, without its advice and the full stop. */
+function firstSentence(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const [sentence] = message.split(/\.\s/, 1);
+  return sentence.replace('argument is ambiguous', 'lacks its value');
 }
 
 /** A required whole number from 1. */

@@ -71,13 +71,18 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     onChange: () => undefined,
   });
   try {
+    const ids = ensemble.engine.status().members.map(({ id }) => id);
+    const unknown = settings.disabledMembers.find((id) => !ids.includes(id));
+    if (unknown !== undefined) {
+      throw new UsageError(`there is no member "${unknown}" to leave out`, `Members: ${ids.join(', ')}`);
+    }
     const document = { uri: pathToFileURL(path).href, languageId: languageOf(path), text };
     ensemble.library.setDocument(document);
     await ensemble.ready();
     const request = { ...document, offset, isExplicit: true };
     const { report } = await ensemble.engine.complete(request, new AbortController().signal);
     if (report.noCompletionReason === 'noMembers')
-      throw new Failure(noMembers(ensemble.engine.status().members));
+      throw new Failure(noMembers(ensemble.engine.status().members, document.languageId));
     const result = { ...fieldsOf(report), file: path, ...position };
     await writeResult(terminal, values.json ? toJson(result) : reportTable(report), values.out);
   } finally {
@@ -128,8 +133,13 @@ function fieldsOf({
   return { text, stopReason, noCompletionReason, tokens, logProbability, latencyMs, members, languageId };
 }
 
-function noMembers(members: readonly MemberStatus[]): string {
-  if (members.length === 0) return 'there are no members. Install Consort again, with its models folder.';
-  const lines = members.map((member) => `  ${member.id}: ${member.message ?? member.state}`);
+function noMembers(members: readonly MemberStatus[], languageId: string): string {
+  const states = {
+    ready: `not meant for ${languageId}`,
+    disabled: 'left out',
+    loading: 'loading',
+    failed: 'failed',
+  };
+  const lines = members.map((member) => `  ${member.id}: ${member.message ?? states[member.state]}`);
   return `no member could answer:\n${lines.join('\n')}`;
 }

@@ -1,3 +1,5 @@
+import '../config/noTelemetry.ts';
+import { explainMemberProblem } from '../config/memberError.ts';
 import { loadMemberManifest } from '../config/memberManifest.ts';
 import { evaluate as evaluatePackages } from '../evaluation/evaluate.ts';
 import { contenders } from '../evaluation/policies.ts';
@@ -96,7 +98,7 @@ async function openMembers(modelsPath: string, ids: readonly string[] | undefine
   for (const { folder, id } of found) {
     if (ids !== undefined && !ids.includes(id)) continue;
     const { manifest, problem } = await loadMemberManifest(folder);
-    if (problem) throw new Failure(`${problem.message}. ${problem.hint}`);
+    if (problem) throw new Failure(explainMemberProblem(problem));
     members.push(await openNeuralMember(folder, manifest));
   }
   return members;

@@ -1,4 +1,5 @@
 import type { Evaluation } from '../evaluation/evaluate.ts';
+import { alignColumns } from './reportTable.ts';
 
 /** The figures of an evaluation as a table for people. */
 export function evaluationTable({
@@ -31,11 +32,5 @@ export function evaluationTable({
       metrics.forwardsPerByte.toFixed(2),
     ]),
   ];
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
-      .join('  '),
-  );
-  return `${corpus.positions} cursors in ${corpus.files} files, ${corpus.bytes} bytes, seed ${seed}\n\n${lines.join('\n')}\n`;
+  return `${corpus.positions} cursors in ${corpus.files} files, ${corpus.bytes} bytes, seed ${seed}\n\n${alignColumns(rows)}\n`;
 }

@@ -10,3 +10,19 @@ export class UsageError extends Error {
 
 /** What was asked for cannot be done: exit code 1. The message says what is wrong and how to mend it. */
 export class Failure extends Error {}
+
+/** Why a file or folder cannot be used, without a full stop. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : '';
+  return reasons[code] ?? error.message;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'no permission',
+  EISDIR: 'it is a folder',
+  ENOENT: 'there is no such file or folder',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'a part of the path is not a folder',
+  EROFS: 'the disk is read-only',
+};

@@ -1,7 +1,8 @@
+import { explainMemberProblem } from '../config/memberError.ts';
 import { loadMemberManifest } from '../config/memberManifest.ts';
 import { bundledMembersPath, findMembers, type MemberFolder } from '../server/memberFolders.ts';
 import { parseOptions, resolvePath } from './arguments.ts';
-import { Failure, UsageError } from './failures.ts';
+import { Failure, reasonOf, UsageError } from './failures.ts';
 import { toJson, writeResult } from './output.ts';
 import type { Command, Terminal } from './run.ts';
 
@@ -56,7 +57,7 @@ function verify(folders: readonly MemberFolder[]): Promise<Verdict[]> {
   return Promise.all(
     folders.map(async (member) => {
       const { problem } = await loadMemberManifest(member.folder);
-      return { ...member, problem: problem ? `${problem.message}. ${problem.hint}` : null };
+      return { ...member, problem: problem ? explainMemberProblem(problem) : null };
     }),
   );
 }
@@ -65,7 +66,7 @@ function membersIn(path: string): readonly MemberFolder[] {
   try {
     return findMembers(path);
   } catch (error) {
-    throw new Failure(`the folder ${path} cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw new Failure(`cannot read the folder of members ${path}: ${reasonOf(error)}.`);
   }
 }
 

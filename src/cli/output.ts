@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { resolvePath } from './arguments.ts';
-import { Failure } from './failures.ts';
+import { Failure, reasonOf } from './failures.ts';
 import type { Terminal } from './run.ts';
 
 /** Prints a command's result and, where `--out` was given, writes it there too. Throws a Failure where it cannot. */
@@ -11,8 +11,8 @@ export async function writeResult(
 ): Promise<void> {
   if (out !== undefined) {
     const path = resolvePath(out);
-    await writeFile(path, result).catch((error: Error) => {
-      throw new Failure(`cannot write ${path}: ${error.message}.`);
+    await writeFile(path, result).catch((error: unknown) => {
+      throw new Failure(`cannot write ${path}: ${reasonOf(error)}.`);
     });
   }
   await terminal.stdout(result);

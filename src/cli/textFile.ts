@@ -1,9 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
-import { Failure } from './failures.ts';
+import { isInsideCharacter } from '../server/textContext.ts';
+import { Failure, reasonOf } from './failures.ts';
 
 /** Reads a source file. Throws a Failure where it is missing, too large, binary or not UTF-8. */
 export async function readTextFile(path: string, maximumKilobytes: number): Promise<string> {
-  const info = await stat(path).catch((error: Error) => {
+  const info = await stat(path).catch((error: unknown) => {
     throw new Failure(`cannot read ${path}: ${reasonOf(error)}.`);
   });
   if (!info.isFile()) throw new Failure(`${path} is not a file. Give the path of a source file.`);
@@ -13,7 +14,7 @@ export async function readTextFile(path: string, maximumKilobytes: number): Prom
       `${path} has ${megabytes} MB; only files up to ${maximumKilobytes / 1000} MB are completed.`,
     );
   }
-  const bytes = await readFile(path).catch((error: Error) => {
+  const bytes = await readFile(path).catch((error: unknown) => {
     throw new Failure(`cannot read ${path}: ${reasonOf(error)}.`);
   });
   if (bytes.includes(0)) throw new Failure(`${path} is binary. Give the path of a source file.`);
@@ -26,7 +27,7 @@ export async function readTextFile(path: string, maximumKilobytes: number): Prom
 
 /**
  * The offset of a position in UTF-16 units; line and column count from 1. Throws a Failure where the text has
- * no such position.
+ * no such position, or it is inside a character.
  */
 export function offsetAt(
   text: string,
@@ -39,19 +40,20 @@ export function offsetAt(
     if (end === null) throw new Error('a text has at least one line');
     if (number === line) {
       const nColumns = end.index - start + 1;
-      if (column <= nColumns) return start + column - 1;
+      const offset = start + column - 1;
+      if (isInsideCharacter(text, offset)) {
+        throw new Failure(
+          `column ${column} of line ${line} is inside a character, which takes two columns. Give ${column - 1} or ${column + 1}.`,
+        );
+      }
+      if (column <= nColumns) return offset;
       throw new Failure(
         `line ${line} has ${nColumns} columns (the last one is after its end), not ${column}.`,
       );
     }
-    if (end[0] === '')
+    if (end[0] === '') {
       throw new Failure(`the file has ${number} ${number === 1 ? 'line' : 'lines'}, not ${line}.`);
+    }
     start = lineEnd.lastIndex;
   }
-}
-
-function reasonOf(error: Error & { readonly code?: string }): string {
-  if (error.code === 'ENOENT') return 'there is no such file';
-  if (error.code === 'EACCES') return 'no permission';
-  return error.message;
 }

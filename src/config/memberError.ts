@@ -10,8 +10,14 @@ export class MemberError extends Error {
   }
 }
 
-/** What went wrong with a member and how to mend it, for people. */
+/** What went wrong with a member and how to mend it, in whole sentences for people. */
 export function explainMemberProblem(error: unknown): string {
-  if (error instanceof MemberError) return `${error.message} ${error.hint}`;
-  return error instanceof Error ? error.message : String(error);
+  const problem =
+    error instanceof MemberError
+      ? error
+      : new MemberError(
+          error instanceof Error ? error.message : String(error),
+          'Restart the background process; if it happens again, leave the member out (consort.disabledMembers).',
+        );
+  return `${problem.message} ${problem.hint}`;
 }

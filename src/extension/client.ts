@@ -69,6 +69,7 @@ export function createBackgroundProcess(
         scheme,
       })),
       outputChannel: log,
+      traceOutputChannel: neverTracing(log),
       middleware,
       initializationOptions: () => initializationOptions(context),
       initializationFailedHandler: (error) => {
@@ -198,6 +199,15 @@ class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
     super.error(message, data, false);
   }
+}
+
+/** The library's trace of messages, on at the level "trace" of its channel, would write source text to the log. */
+function neverTracing(log: vscode.LogOutputChannel): vscode.LogOutputChannel {
+  const never: vscode.Event<vscode.LogLevel> = () => new vscode.Disposable(() => {});
+  return Object.create(log, {
+    logLevel: { value: vscode.LogLevel.Off },
+    onDidChangeLogLevel: { value: never },
+  });
 }
 
 function initializationOptions(context: vscode.ExtensionContext): InitializationOptions {

@@ -17,8 +17,8 @@ export interface LineOptions {
 }
 
 /**
- * The rest of the line at the cursor, from all members that can answer and are meant for the language. A member that is late or breaks is left
- * out and the others begin again. Rejects with the signal's reason when it aborts.
+ * The rest of the line at the cursor, from all members that can answer and are meant for the language. A member
+ * that is late or breaks is left out and the others begin again. Rejects with the signal's reason when it aborts.
  */
 export async function completeLine(
   hosts: readonly MemberHost[],

@@ -136,7 +136,7 @@ export class Engine {
     try {
       return await completeLine(this.#hosts, at, { combiner, minimumProbability, signal });
     } finally {
-      if (request.selected) library.restore(at.uri);
+      library.restore(at.uri);
     }
   }
 

@@ -35,6 +35,7 @@ export class Library {
   readonly #documents = new Map<string, string>();
   /** The files that have been read; those of them that are open count as open documents meanwhile. */
   readonly #files = new Set<string>();
+  readonly #previewed = new Set<string>();
   #reader: Reader | undefined;
   #indexing = new AbortController();
   #indexed: Promise<void> = Promise.resolve();
@@ -104,13 +105,21 @@ export class Library {
 
   /** Lets the reader see a document with another text until `restore`. */
   preview({ uri, text }: LibraryDocument): void {
-    if (this.#documents.has(uri)) this.#tell({ id: uri, text, scope: 'open' });
+    if (!this.#documents.has(uri)) return;
+    this.#previewed.add(uri);
+    this.#tell({ id: uri, text, scope: 'open' });
   }
 
-  /** Ends a preview. */
+  /**
+   * After a completion: ends a preview. The reader has also seen the text at the cursor; where the document may
+   * not be read, it forgets that.
+   */
   restore(uri: string): void {
     const text = this.#documents.get(uri);
-    if (text !== undefined) this.#tell({ id: uri, text, scope: 'open' });
+    const wasPreviewed = this.#previewed.delete(uri);
+    if (text === undefined) {
+      if (!this.#files.has(uri)) this.#forget(uri);
+    } else if (wasPreviewed) this.#tell({ id: uri, text, scope: 'open' });
   }
 
   close(): void {

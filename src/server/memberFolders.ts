@@ -16,9 +16,9 @@ export interface MemberFolder {
 
 /** The folder of the bundled members: `models` beside this program, from the sources as from the built package. */
 export function bundledMembersPath(): string {
-  let folder = fileURLToPath(new URL('.', import.meta.url));
-  while (!existsSync(join(folder, 'models')) && folder !== join(folder, '..')) folder = join(folder, '..');
-  return join(folder, 'models');
+  const beside = fileURLToPath(new URL('../models', import.meta.url));
+  const fromSources = fileURLToPath(new URL('../../models', import.meta.url));
+  return import.meta.url.endsWith('.ts') ? fromSources : beside;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { MemberError } from '../config/memberError.ts';
+import { explainMemberProblem } from '../config/memberError.ts';
 import type { Member, MemberKind, MemberStream, TextContext } from '../lm/member.ts';
 import type { MemberStatus } from '../protocol/messages.ts';
 import { DeadlineError, withDeadline } from './deadline.ts';
@@ -137,7 +137,7 @@ export class MemberHost {
       return;
     }
     if (this.#state !== 'ready') return;
-    this.#change('failed', messageOf(error));
+    this.#change('failed', explainMemberProblem(error));
     if (this.#nRestarts++ >= maximumRestarts) return;
     this.#inTurn(async () => {
       if (this.#state !== 'failed') return;
@@ -152,7 +152,7 @@ export class MemberHost {
       this.#member = await this.source.start();
       this.#change('ready');
     } catch (error) {
-      this.#change('failed', messageOf(error));
+      this.#change('failed', explainMemberProblem(error));
     }
   }
 
@@ -255,9 +255,4 @@ export class HostedStream implements MemberStream {
       this.#milliseconds += performance.now() - started;
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof MemberError) return `${error.message}. ${error.hint}`;
-  return error instanceof Error ? error.message : String(error);
 }

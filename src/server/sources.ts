@@ -1,9 +1,9 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import '../config/noTelemetry.ts';
 import { MemberError } from '../config/memberError.ts';
 import type { Settings } from '../config/settings.ts';
 import { startRemoteMember } from '../lm/remoteMember.ts';
 import type { Library } from './library.ts';
-import type { Log } from './log.ts';
 import { bundledMembersPath, findMembers, type MemberFolder } from './memberFolders.ts';
 import type { MemberSource } from './memberHost.ts';
 
@@ -15,32 +15,30 @@ const ngramId = 'workspace';
 
 /**
  * Every neural member that can be found: the bundled ones and, where the workspace is trusted, those of the
- * person's own folder. A folder that cannot be read is a warning in the log.
+ * person's own folder. A folder that cannot be read stands there as a member that failed, for all to see.
  */
 export function neuralSources(
   settings: Settings,
-  {
-    modelsPath,
-    trusted,
-    log,
-  }: { readonly modelsPath: string | undefined; readonly trusted: boolean; readonly log: Log },
+  { modelsPath, trusted }: { readonly modelsPath: string | undefined; readonly trusted: boolean },
 ): readonly MemberSource[] {
-  const paths = [modelsPath ?? bundledMembersPath()];
-  if (settings.membersPath !== '' && trusted) paths.push(settings.membersPath);
   const found: MemberFolder[] = [];
-  for (const path of paths) {
+  const unreadable: MemberSource[] = [];
+  const find = (path: string, hint: string) => {
     try {
       found.push(...findMembers(path));
     } catch (error) {
-      log.warn(
-        `The folder of members ${path} cannot be read: ${error instanceof Error ? error.message : error}`,
-      );
+      unreadable.push(unreadableFolder(path, error, hint));
     }
+  };
+  find(modelsPath ?? bundledMembersPath(), 'Install Consort again.');
+  if (settings.membersPath !== '' && trusted) {
+    find(settings.membersPath, 'Correct the setting consort.membersPath, or empty it.');
   }
-  return found.map((member, i) => {
+  const members = found.map((member, i) => {
     const isTaken = found.findIndex((other) => other.id === member.id) < i;
     return isTaken ? duplicate(member) : neuralSource(member);
   });
+  return [...members, ...unreadable];
 }
 
 /** The n-gram of the workspace, which is told what the library holds as soon as it runs. */
@@ -86,4 +84,11 @@ function duplicate(member: MemberFolder): MemberSource {
     `Give one of them another id in ${join(folder, 'member.json')}, or take this folder away.`,
   );
   return { ...neuralSource(member), id: folder, start: () => Promise.reject(error) };
+}
+
+function unreadableFolder(folder: string, error: unknown, hint: string): MemberSource {
+  const reason = error instanceof Error && 'code' in error ? error.code : error;
+  const problem = new MemberError(`The folder of members ${folder} cannot be read (${reason})`, hint);
+  const member = { folder, id: folder, name: basename(folder), languages: '*', bytes: 0 } as const;
+  return { ...neuralSource(member), start: () => Promise.reject(problem) };
 }

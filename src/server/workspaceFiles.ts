@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 
 export interface WorkspaceFile {
@@ -23,7 +24,7 @@ export async function* workspaceFiles(
   folder: string,
   options: WorkspaceFilesOptions,
 ): AsyncGenerator<WorkspaceFile> {
-  const folders: FolderToRead[] = [{ path: folder, rules: [] }];
+  const folders: FolderToRead[] = [{ path: folder, rules: await rulesAbove(folder) }];
   for (let next = folders.shift(); next !== undefined; next = folders.shift()) {
     options.signal.throwIfAborted();
     const { files, subfolders } = await listFolder(next, options);
@@ -78,10 +79,8 @@ async function listFolder(
     options.onUnreadable?.(path, error);
     return [];
   });
-  const own = entries.some((entry) => entry.name === '.gitignore' && entry.isFile())
-    ? await readFile(join(path, '.gitignore'), 'utf8').catch(() => '')
-    : '';
-  const allRules = own === '' ? rules : [...rules, { base: path, rule: ignore().add(own) }];
+  const hasOwn = entries.some((entry) => entry.name === '.gitignore' && entry.isFile());
+  const allRules = hasOwn ? [...rules, ...(await rulesIn(path))] : rules;
   const files: string[] = [];
   const subfolders: FolderToRead[] = [];
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -96,10 +95,26 @@ async function listFolder(
   return { files, subfolders };
 }
 
+/** The rules from above a folder inside a git repository; none where they would leave out the folder itself. */
+async function rulesAbove(folder: string): Promise<FolderToRead['rules']> {
+  let rules: FolderToRead['rules'] = [];
+  for (let below = folder; !existsSync(join(below, '.git')); below = dirname(below)) {
+    if (below === dirname(below)) return [];
+    rules = [...(await rulesIn(dirname(below))), ...rules];
+  }
+  return isIgnored(join(folder, sep), rules) ? [] : rules;
+}
+
+async function rulesIn(folder: string): Promise<FolderToRead['rules']> {
+  const text = await readFile(join(folder, '.gitignore'), 'utf8').catch(() => '');
+  return text === '' ? [] : [{ base: folder, rule: ignore().add(text) }];
+}
+
 /** As git decides: the innermost .gitignore that says anything about the path has the last word. */
 function isIgnored(path: string, rules: FolderToRead['rules']): boolean {
   for (const { base, rule } of rules.toReversed()) {
-    const { ignored, unignored } = rule.test(path.slice(base.length + 1).replaceAll(sep, '/'));
+    const inside = path.slice(base.endsWith(sep) ? base.length : base.length + 1);
+    const { ignored, unignored } = rule.test(inside.replaceAll(sep, '/'));
     if (ignored || unignored) return ignored;
   }
   return false;

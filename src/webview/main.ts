@@ -3,46 +3,38 @@ import type { FromPanel, PanelState, PanelTexts, ToPanel } from '../protocol/pan
 import { pageElements } from './page.ts';
 import { firstToken } from './tokens.ts';
 
-/** What the page remembers while it is hidden. */
-interface Remembered {
-  readonly texts: PanelTexts | null;
-  readonly state: PanelState | null;
-  readonly chosen: { readonly completionId: string; readonly tokenIdx: number } | null;
+/** Whose shares are shown. VS Code keeps it on disk while the page is hidden, so no text may be in it. */
+interface Chosen {
+  readonly completionId: string;
+  readonly tokenIdx: number;
 }
 
 declare function acquireVsCodeApi(): {
   postMessage(message: FromPanel): void;
-  getState(): Remembered | undefined;
-  setState(state: Remembered): void;
+  getState(): Chosen | undefined;
+  setState(state: Chosen): void;
 };
 
 const host = acquireVsCodeApi();
-let remembered: Remembered = host.getState() ?? { texts: null, state: null, chosen: null };
+let texts: PanelTexts | undefined;
+let state: PanelState | undefined;
 
 addEventListener('message', ({ data }: MessageEvent<ToPanel>) => {
-  if (data.type === 'texts') remember({ texts: data.texts });
-  else remember({ state: data.state });
+  if (data.type === 'texts') texts = data.texts;
+  else state = data.state;
   draw();
 });
-draw();
 host.postMessage({ type: 'ready' });
 
 function draw(): void {
   const panel = document.getElementById('panel');
-  const { texts, state } = remembered;
-  if (panel === null || texts === null || state === null) return;
-  const completion = state.completion;
-  const chosenIdx =
-    completion === null
-      ? 0
-      : remembered.chosen?.completionId === completion.id
-        ? remembered.chosen.tokenIdx
-        : firstToken(completion.tokens);
+  if (panel === null || texts === undefined || state === undefined) return;
   const focused = panel.querySelector('[role=option]:focus') !== null;
+  const { completion } = state;
   panel.replaceChildren(
-    ...pageElements(state, texts, chosenIdx, {
+    ...pageElements(state, texts, completion === null ? 0 : chosenToken(completion), {
       choose(tokenIdx) {
-        if (completion !== null) remember({ chosen: { completionId: completion.id, tokenIdx } });
+        if (completion !== null) host.setState({ completionId: completion.id, tokenIdx });
       },
       run: (command) => host.postMessage({ type: 'run', command }),
     }),
@@ -50,7 +42,7 @@ function draw(): void {
   if (focused) panel.querySelector<HTMLElement>('[role=option][tabindex="0"]')?.focus();
 }
 
-function remember(change: Partial<Remembered>): void {
-  remembered = { ...remembered, ...change };
-  host.setState(remembered);
+function chosenToken({ id, tokens }: NonNullable<PanelState['completion']>): number {
+  const chosen = host.getState();
+  return chosen?.completionId === id ? chosen.tokenIdx : firstToken(tokens);
 }

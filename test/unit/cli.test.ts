@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   cpSync,
+  mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -54,7 +56,8 @@ describe('wrong usage ends with code 2, a reason and a hint', () => {
     [['complete', 'a.ts', '--line', '0', '--column', '1'], /--line must be a whole number from 1, not "0"/],
     [['complete', 'a.ts', '--line', '1', '--column', '1.5'], /--column must be/],
     [['complete', 'a.ts', '--line', '1', '--column', '1', '--combiner', 'sum'], /linear or geometric/],
-    [['complete', 'a.ts', '--line', '1', '--column', '1', '--colour'], /Unknown option '--colour'/],
+    [['complete', 'a.ts', '--line', '1', '--column', '1', '--colour'], /Unknown option '--colour'\.$/],
+    [['complete', 'a.ts', '--line', '--column', '1'], /^consort: Option '--line' lacks its value\.$/],
   ];
   test.each(cases)('%j', async (args, reason) => {
     const { status, stdout, stderr } = await consort(...args);
@@ -80,7 +83,7 @@ test('what cannot be done ends with code 1, says why and leaves stdout empty', a
     '--json',
   );
   expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-  expect(stderr).toMatch(/^consort: cannot read .*missing\.ts: there is no such file\.\n$/);
+  expect(stderr).toMatch(/^consort: cannot read .*missing\.ts: there is no such file or folder\.\n$/);
 });
 
 describe('readTextFile', () => {
@@ -92,7 +95,7 @@ describe('readTextFile', () => {
     const huge = file('huge.ts', '');
     truncateSync(huge, 50e6);
     const cases: [string, RegExp][] = [
-      [join(folder, 'none.ts'), /there is no such file/],
+      [join(folder, 'none.ts'), /there is no such file or folder/],
       [folder, /is not a file/],
       [huge, /has 50\.0 MB; only files up to 2 MB/],
       [file('binary', Uint8Array.of(65, 0, 66)), /is binary/],
@@ -126,6 +129,7 @@ describe('offsetAt', () => {
     check('', 2, 1, /the file has 1 line, not 2/);
     check('a\nb\n', 7, 1, /the file has 3 lines, not 7/);
     check('ab\r\nc', 1, 4, /line 1 has 3 columns .*, not 4/);
+    check('a😀b', 1, 3, /column 3 of line 1 is inside a character.* Give 2 or 4\./);
   });
 });
 
@@ -157,7 +161,7 @@ foo    75.0 %   25.0 %
 endOfLine, 12.3 ms (prefill 8.0, decode 4.3, policy 0.1)
 `);
   const none = { ...report, text: '', tokens: [], stopReason: null, noCompletionReason: 'empty' } as const;
-  expect(reportTable(none)).toMatch(/^No completion: empty, 12\.3 ms/);
+  expect(reportTable(none)).toMatch(/^No completion: the line is complete as it is \(empty\), 12\.3 ms/);
 });
 
 describe('with the bundled members', () => {
@@ -197,6 +201,11 @@ describe('with the bundled members', () => {
       ids.filter((id: string) => id !== withoutId),
     );
     expect(readFileSync(path, 'utf8')).toBe(text);
+    expect(await consort('complete', path, ...at, '--without', 'nobody')).toMatchObject({
+      status: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^consort: there is no member "nobody" to leave out\.\nMembers: /),
+    });
   });
 
   test('members are listed, and a changed file is found', { timeout: 60_000 }, async () => {
@@ -217,10 +226,22 @@ describe('with the bundled members', () => {
       status: 1,
       stderr: expect.stringMatching(/^consort: 1 of \d+ members/),
     });
-    expect(stdout).toMatch(new RegExp(`${id}: .*config\\.json.* instead of`));
+    expect(stdout).toMatch(new RegExp(`${id}: .*config\\.json.* instead of \\d+\\. Get`));
     expect(await consort('members', 'verify', 'nobody')).toMatchObject({ status: 1, stdout: '' });
     expect(await consort('members', 'lists')).toMatchObject({ status: 2, stdout: '' });
   });
+});
+
+test('nothing is kept of a completion: the home folder stays empty', { timeout: 60_000 }, () => {
+  const home = join(folder, 'home');
+  mkdirSync(home);
+  const path = file('kept.ts', 'const first = 1;\nconst second = fir\n');
+  const env = { PATH: process.env.PATH, HOME: home };
+  const args = [main, 'complete', path, '--line', '2', '--column', '19', '--json'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(JSON.parse(stdout).members.length).toBeGreaterThanOrEqual(2);
+  expect(readdirSync(home)).toEqual([]);
 });
 
 test('the program passes on the exit code', { timeout: 20_000 }, () => {

@@ -91,8 +91,37 @@ test('members that cannot be used are named with what is wrong; the others compl
 test('without a folder of models the workspace member completes alone', { timeout: 60_000 }, async () => {
   const { ensemble, log } = start({ modelsPath: join(folder, 'none') });
   expect(await participants(ensemble)).toEqual(['workspace']);
-  expect(log).toEqual([expect.stringMatching(/^warn: The folder of members .*none cannot be read/)]);
+  expect(log).toEqual([expect.stringMatching(/^error: .*The folder of members .*none cannot be read/)]);
+  expect(ensemble.engine.status().members).toMatchObject([
+    {
+      name: 'none',
+      state: 'failed',
+      message: expect.stringMatching(/\(ENOENT\)\. Install Consort again\.$/),
+    },
+    { id: 'workspace', state: 'ready' },
+  ]);
 });
+
+for (const [name, isSecret] of [
+  ['.env', true],
+  ['settings.ini', false],
+] as const) {
+  test(`what stands in ${name} is ${isSecret ? 'never ' : ''}suggested elsewhere`, {
+    timeout: 60_000,
+  }, async () => {
+    const { ensemble } = start({ modelsPath: join(folder, 'none') });
+    await ensemble.ready();
+    const complete = async (file: string, text: string) => {
+      const document = { uri: `file:///project/${file}`, languageId: 'typescript', text };
+      ensemble.library.setDocument(document);
+      const request = { ...document, offset: text.length, isExplicit: true };
+      return (await ensemble.engine.complete(request, new AbortController().signal)).report.text;
+    };
+    await complete(name, 'apiToken = "qXz81LmPw07"\napiToken = "qXz81LmPw07"\napiTok');
+    const elsewhere = await complete('a.ts', 'const a = 1;\nconst apiToken = "qX');
+    expect(elsewhere.includes('z81LmPw07')).toBe(!isSecret);
+  });
+}
 
 test('members of the person take part in trusted workspaces only, and never under a taken id', {
   timeout: 60_000,

@@ -80,6 +80,16 @@ describe('the library tells its reader', () => {
     expect(calls).toEqual(['open a plain', 'remove a']);
   });
 
+  test('to forget a document that may not be read, once a completion has shown it', async () => {
+    const { library, reader, calls } = start({});
+    library.attach(reader);
+    library.setDocument({ uri: 'a', text: '1' });
+    library.setDocument({ uri: 'b', text: 'unreadable' });
+    for (const uri of ['a', 'b']) library.restore(uri);
+    await library.indexed();
+    expect(calls).toEqual(['open a 1', 'remove b']);
+  });
+
   test('a preview and the text that is there after it', async () => {
     const { library, reader, calls } = start({});
     library.attach(reader);
@@ -90,7 +100,7 @@ describe('the library tells its reader', () => {
     library.preview({ uri: 'not open', text: 'preview' });
     library.restore('not open');
     await library.indexed();
-    expect(calls).toEqual(['open a 1', 'open a preview', 'open a 2', 'open a 2']);
+    expect(calls).toEqual(['open a 1', 'open a preview', 'open a 2', 'open a 2', 'remove not open']);
   });
 
   test('no more files where there is no room', async () => {

@@ -143,7 +143,7 @@ describe('completions over the protocol', () => {
       },
     ]);
     expect(report).toMatchObject({ uri, languageId: 'typescript', text: 'foo();', stopReason: 'endOfLine' });
-    expect(session.library).toEqual(['folders file:///folder', `set ${uri} x = \r\ny`]);
+    expect(session.library).toEqual(['folders file:///folder', `set ${uri} x = \r\ny`, `restore ${uri}`]);
   });
 
   test('typing along after an incremental change gets the rest without a new report', async () => {
@@ -248,7 +248,12 @@ describe('status', () => {
     const status = await session.client.sendRequest('consort/status');
     expect(status).toMatchObject({
       members: [
-        { id: 'broken', state: 'failed', message: 'weights are missing', latencyMs: null },
+        {
+          id: 'broken',
+          state: 'failed',
+          message: expect.stringMatching(/^weights are missing\. Restart/),
+          latencyMs: null,
+        },
         { id: 'one', state: 'ready', latencyMs: { p50: expect.any(Number) } },
       ],
       policy: { name: 'hedge' },

@@ -9,10 +9,11 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
-/** A folder with these files; returns the paths that are read, and those that could not be. */
+/** A folder with these files; returns the paths that are read in it or in `part` of it, and those that could not be. */
 async function read(
   files: Readonly<Record<string, string | Buffer>>,
   prepare?: (folder: string) => Promise<void>,
+  part = '.',
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'consort-files-'));
   folders.push(folder);
@@ -28,7 +29,8 @@ async function read(
     signal: new AbortController().signal,
     onUnreadable: (path: string) => unreadable.push(relative(folder, path)),
   };
-  for await (const { path } of workspaceFiles(folder, options)) found.push(relative(folder, path));
+  for await (const { path } of workspaceFiles(join(folder, part), options))
+    found.push(relative(folder, path));
   return { found, unreadable };
 }
 
@@ -67,6 +69,22 @@ test('follows nested .gitignore files, the innermost last', async () => {
     'src/gen-1.ts': line,
   });
   expect(found).toEqual(['.gitignore', 'a.ts', 'src/.gitignore', 'src/keep.log', 'src/only-here.ts']);
+});
+
+test('a folder inside a repository obeys the .gitignore files above it, unless they leave out the folder itself', async () => {
+  const files = {
+    '.gitignore': 'dist/\n',
+    'packages/.gitignore': '!dist/kept/\n/one/made.ts\n',
+    'packages/one/a.ts': line,
+    'packages/one/made.ts': line,
+    'packages/one/dist/out.ts': line,
+    'dist/b.ts': line,
+  };
+  const inRepository = (folder: string) => mkdir(join(folder, '.git')).then(() => {});
+  expect((await read(files, inRepository, 'packages/one')).found).toEqual(['packages/one/a.ts']);
+  expect((await read(files, inRepository, 'dist')).found).toEqual(['dist/b.ts']);
+  const alone = await read(files, undefined, 'packages/one');
+  expect(alone.found).toEqual(['packages/one/a.ts', 'packages/one/made.ts', 'packages/one/dist/out.ts']);
 });
 
 test('does not follow links, so that a loop is harmless', async () => {
