@@ -1,6 +1,7 @@
+import { LONGEST_COUNTED } from './contextKeys.ts';
 import { commonPrefix, commonSuffix } from './difference.ts';
 import type { LiveDocument, LiveText } from './liveText.ts';
-import { LONGEST_COUNTED, LowOrders } from './lowOrders.ts';
+import type { LowOrders } from './lowOrders.ts';
 import type { Predictor } from './predictor.ts';
 
 /** A document that can be read. */
@@ -68,7 +69,7 @@ export class DocumentReader {
       own.remove(old, from, Math.min(old.length, old.length - kept + LONGEST_COUNTED));
       own.add(bytes, from, Math.min(bytes.length, bytes.length - kept + LONGEST_COUNTED));
     } else {
-      this.predictor.own = new LowOrders();
+      this.predictor.own.clear();
       this.predictor.own.add(bytes, 0, bytes.length);
     }
     this.#document = document;

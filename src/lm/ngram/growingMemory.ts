@@ -11,9 +11,8 @@ const PAGE = 65_536;
 const MAXIMUM_PAGES = 65_536;
 
 /**
- * Zero-filled memory that grows in place: nothing is copied and the slack is at most a sixteenth. The operating
- * system backs it with large pages where it can, which halves the cost of the random reads that an index is made of.
- * Growing detaches `buffer`, so views over it have to be made anew; 4 GiB at most.
+ * Zero-filled memory that grows in place: nothing is copied and the slack is at most a sixteenth. Growing detaches
+ * `buffer`, so views over it have to be made anew; 4 GiB at most.
  */
 export class GrowingMemory {
   readonly #memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES });
@@ -25,6 +24,12 @@ export class GrowingMemory {
 
   get byteLength(): number {
     return this.#pages * PAGE;
+  }
+
+  /** Replaces the beginning with these bytes. */
+  load(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    new Uint8Array(this.buffer).set(bytes);
   }
 
   /** Makes room for this many bytes. True where the memory grew and views are stale. Throws a RangeError beyond 4 GiB. */

@@ -1,5 +1,5 @@
-import { type ChainedText, contextHash, MAXIMUM_MATCH, MINIMUM_MATCH } from './chainedText.ts';
 import { GrowingMemory } from './growingMemory.ts';
+import { contextHash, MAXIMUM_MATCH, MINIMUM_MATCH, type SearchableText } from './searchableText.ts';
 
 const CELL_BITS = 9;
 const CELL = 1 << CELL_BITS;
@@ -9,7 +9,7 @@ const CONTENT = 1 + MAXIMUM_MATCH;
 const FILL = 400;
 /** A stretch shorter than this is put together with the next cell. */
 const SMALLEST = 100;
-const FIRST_BITS = 14;
+const FIRST_BUCKETS = 1 << 14;
 const BYTES_PER_BUCKET = 8;
 
 /** How much a match in the document being read and in other open ones counts; one in the workspace counts 1. */
@@ -27,7 +27,6 @@ interface Cell {
   /** Offset in the document of the first byte. */
   start: number;
   length: number;
-  follower: Cell | undefined;
 }
 
 /**
@@ -35,11 +34,11 @@ interface Cell {
  * boundary. Chains are doubly linked: a cell is taken out and used again without a trace, so an edit costs a cell
  * or two and nothing is ever compacted.
  */
-export class LiveText implements ChainedText {
+export class LiveText implements SearchableText {
   text: Uint8Array;
-  head = new Int32Array(1 << FIRST_BITS);
-  previous: Int32Array;
-  shift = 32 - FIRST_BITS;
+  #head = new Int32Array(FIRST_BUCKETS);
+  /** The next older position in the chain of each, or 0. */
+  #previous: Int32Array;
   /** The next newer position in the chain; for the newest, -1 - bucket; 0 where the position is in no chain. */
   #next: Int32Array;
   readonly #memory = {
@@ -55,13 +54,13 @@ export class LiveText implements ChainedText {
 
   constructor() {
     this.text = new Uint8Array(this.#memory.text.buffer);
-    this.previous = new Int32Array(this.#memory.previous.buffer);
+    this.#previous = new Int32Array(this.#memory.previous.buffer);
     this.#next = new Int32Array(this.#memory.next.buffer);
   }
 
   get memoryBytes(): number {
     const { text, previous, next } = this.#memory;
-    return text.byteLength + previous.byteLength + next.byteLength + this.head.byteLength;
+    return text.byteLength + previous.byteLength + next.byteLength + this.#head.byteLength;
   }
 
   /**
@@ -74,16 +73,19 @@ export class LiveText implements ChainedText {
     this.#hiddenEnd = hiddenEnd;
   }
 
+  recall(hash: number, found: Int32Array): number {
+    const previous = this.#previous;
+    let count = 0;
+    let at = this.#head[hash & (this.#head.length - 1)];
+    for (; at !== 0 && count < found.length; at = previous[at]) found[count++] = at;
+    return count;
+  }
+
   weightOf(at: number): number {
     const cell = this.#cells[at >>> CELL_BITS];
     if (cell.document !== this.#reading) return OPEN_WEIGHT;
     const ahead = cell.start + at + 1 - cell.base - CONTENT - this.#offset;
     return ahead === 0 || (ahead > 0 && ahead < this.#hiddenEnd - this.#offset) ? 0 : THIS_WEIGHT;
-  }
-
-  continuation(at: number): number {
-    const follower = this.#cells[at >>> CELL_BITS].follower;
-    return follower === undefined ? 0 : follower.base + CONTENT - 1;
   }
 
   /**
@@ -112,8 +114,6 @@ export class LiveText implements ChainedText {
     }
     for (let i = end; i < cells.length; i++) cells[i].start += delta;
     cells.splice(first, end - first, ...fresh);
-    const last = Math.min(cells.length - 1, first + nCells);
-    for (let i = Math.max(0, first - 1); i <= last; i++) cells[i].follower = cells[i + 1];
   }
 
   remove(document: LiveDocument): void {
@@ -136,7 +136,6 @@ export class LiveText implements ChainedText {
     this.#unlink(cell);
     this.text.fill(0, cell.base, cell.base + CELL);
     cell.document = undefined;
-    cell.follower = undefined;
     this.#free.push(cell);
   }
 
@@ -145,24 +144,26 @@ export class LiveText implements ChainedText {
     const end = base + CELL;
     const { text, previous, next } = this.#memory;
     if (text.reserve(end)) this.text = new Uint8Array(text.buffer);
-    if (previous.reserve(end * 4)) this.previous = new Int32Array(previous.buffer);
+    if (previous.reserve(end * 4)) this.#previous = new Int32Array(previous.buffer);
     if (next.reserve(end * 4)) this.#next = new Int32Array(next.buffer);
-    if (end > this.head.length * BYTES_PER_BUCKET) this.#widen();
-    const cell: Cell = { base, document: undefined, start: 0, length: 0, follower: undefined };
+    if (end > this.#head.length * BYTES_PER_BUCKET) this.#widen();
+    const cell: Cell = { base, document: undefined, start: 0, length: 0 };
     this.#cells.push(cell);
     return cell;
   }
 
   #widen(): void {
     this.#next.fill(0);
-    this.head = new Int32Array(this.head.length * 4);
-    this.shift -= 2;
+    this.#head = new Int32Array(this.#head.length * 4);
     for (const cell of this.#cells) if (cell.document !== undefined) this.#link(cell);
   }
 
   /** Chains the positions that predict the cell's own bytes. */
   #link(cell: Cell): void {
-    const { text, head, previous, shift } = this;
+    const { text } = this;
+    const head = this.#head;
+    const previous = this.#previous;
+    const mask = head.length - 1;
     const next = this.#next;
     const first = cell.base + CONTENT - 1;
     const last = first + cell.length - 1;
@@ -175,7 +176,7 @@ export class LiveText implements ChainedText {
       older = ((older << 8) | (newer >>> 16)) & 0xffffff;
       newer = ((newer << 8) | byte) & 0xffffff;
       if (run < MINIMUM_MATCH || at < first) continue;
-      const bucket = contextHash(older, newer) >>> shift;
+      const bucket = contextHash(older, newer) & mask;
       const newest = head[bucket];
       previous[at] = newest;
       next[at] = -1 - bucket;
@@ -185,7 +186,8 @@ export class LiveText implements ChainedText {
   }
 
   #unlink(cell: Cell): void {
-    const { head, previous } = this;
+    const head = this.#head;
+    const previous = this.#previous;
     const next = this.#next;
     const first = cell.base + CONTENT - 1;
     for (let at = first; at < first + cell.length; at++) {

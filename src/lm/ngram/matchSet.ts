@@ -1,11 +1,11 @@
-import { type ChainedText, contextHash, MAXIMUM_MATCH, MINIMUM_MATCH } from './chainedText.ts';
+import { hashAt, MAXIMUM_MATCH, MINIMUM_MATCH, type SearchableText } from './searchableText.ts';
 
 /** How far the search for matches goes in one text. */
 export interface MatchLimits {
   /** Matches kept. */
   readonly matches: number;
-  /** Steps along the hash chain for one byte. */
-  readonly steps: number;
+  /** Positions looked at for one byte. */
+  readonly recalled: number;
   /** Fewer matches than this start a new search. */
   readonly searchBelow: number;
 }
@@ -18,12 +18,16 @@ export class MatchSet {
   /** How many bytes agree, MAXIMUM_MATCH at most. */
   readonly lengths: Uint8Array;
   readonly weights: Float64Array;
-  readonly #text: ChainedText;
+  readonly #text: SearchableText;
   readonly #limits: MatchLimits;
+  readonly #found: Int32Array;
+  /** Keeps reads that only warm the cache from being optimised away. */
+  #touched = 0;
 
-  constructor(text: ChainedText, limits: MatchLimits) {
+  constructor(text: SearchableText, limits: MatchLimits) {
     this.#text = text;
     this.#limits = limits;
+    this.#found = new Int32Array(limits.recalled);
     this.positions = new Int32Array(limits.matches);
     this.lengths = new Uint8Array(limits.matches);
     this.weights = new Float64Array(limits.matches);
@@ -33,6 +37,14 @@ export class MatchSet {
     this.count = 0;
   }
 
+  /** Becomes a copy of another set over the same text, with the same limits. */
+  copyFrom(other: MatchSet): void {
+    this.count = other.count;
+    this.positions.set(other.positions);
+    this.lengths.set(other.lengths);
+    this.weights.set(other.weights);
+  }
+
   /** The context grew by the byte before `end`: matches that predicted it stay, and new ones are looked for. */
   advance(context: Uint8Array, end: number): void {
     const { text } = this.#text;
@@ -40,12 +52,8 @@ export class MatchSet {
     const byte = context[end - 1];
     let kept = 0;
     for (let i = 0; i < this.count; i++) {
-      let at = positions[i] + 1;
-      if (text[at] !== byte) continue;
-      if (text[at + 1] === 0) {
-        at = this.#text.continuation(at);
-        if (at === 0) continue;
-      }
+      const at = positions[i] + 1;
+      if (text[at] !== byte || text[at + 1] === 0) continue;
       const weight = this.#text.weightOf(at);
       if (weight === 0) continue;
       positions[kept] = at;
@@ -56,18 +64,20 @@ export class MatchSet {
     if (kept < this.#limits.searchBelow) this.#search(context, end);
   }
 
-  /** Walks the chain of the context's last six bytes, newest first. */
+  /** Looks for matches of the context's last six bytes, newest first. */
   #search(context: Uint8Array, end: number): void {
     if (end < MINIMUM_MATCH) return;
-    const { text, head, previous, shift } = this.#text;
+    const found = this.#found;
+    const nFound = this.#text.recall(hashAt(context, end - 1), found);
+    const { text } = this.#text;
+    let touched = 0;
+    for (let i = 0; i < nFound; i++) touched ^= text[found[i]];
+    this.#touched ^= touched;
     const { positions, lengths, weights } = this;
-    const { matches, steps } = this.#limits;
-    const older = (context[end - 6] << 16) | (context[end - 5] << 8) | context[end - 4];
-    const newer = (context[end - 3] << 16) | (context[end - 2] << 8) | context[end - 1];
     const survivors = this.count;
     let count = survivors;
-    let at = head[contextHash(older, newer) >>> shift];
-    for (let step = 0; at !== 0 && step < steps && count < matches; step++, at = previous[at]) {
+    for (let i = 0; i < nFound && count < positions.length; i++) {
+      const at = found[i];
       if (text[at + 1] === 0) continue;
       let length = 0;
       while (length < MAXIMUM_MATCH && length < end) {

@@ -1,8 +1,10 @@
 import { type Member, type MemberStream, RECENT_BYTES, type TextContext } from '../member.ts';
-import type { DocumentReader } from './documentReader.ts';
-import type { IndexedDocument, NgramIndex } from './ngramIndex.ts';
+import type { ForeseeingStream } from '../remoteHost.ts';
+import { NEWLINE } from '../symbols.ts';
+import type { DocumentReader, ReadableDocument } from './documentReader.ts';
+import type { NgramIndex } from './ngramIndex.ts';
 import type { Predictor } from './predictor.ts';
-import { RecentScores } from './recentScores.ts';
+import { RecentScores, SCORED_BYTES } from './recentScores.ts';
 
 /** The member that needs no weights: it predicts from the text of the workspace itself. */
 export class NgramMember implements Member {
@@ -22,23 +24,29 @@ export class NgramMember implements Member {
     signal.throwIfAborted();
     const index = this.#index;
     const { document, cursor } = index.locate(context.documentId, context.prefix, context.suffix);
-    const nRecent = Math.min(RECENT_BYTES, context.prefix.length, cursor);
-    const tail = document.bytes.subarray(cursor - nRecent, cursor);
+    const nBefore = Math.min(context.prefix.length, cursor);
+    const tail = document.bytes.subarray(cursor - Math.min(SCORED_BYTES, nBefore), cursor);
     const nFresh = this.#scores.align(context.documentId, tail);
     this.#reader.read(document, cursor - nFresh, cursor, (byte, score) => this.#scores.push(byte, score));
-    return new NgramStream(index, this.#reader.predictor, document, cursor, this.#scores.last(nRecent));
+    return new NgramStream(
+      index,
+      this.#reader.predictor,
+      document,
+      cursor,
+      this.#scores.last(Math.min(RECENT_BYTES, nBefore)),
+    );
   }
 
   async close(): Promise<void> {}
 }
 
-class NgramStream implements MemberStream {
+class NgramStream implements ForeseeingStream {
   readonly distribution: Float64Array;
   readonly recentLogProbabilities: Float64Array;
   readonly forwardPasses = 0;
   readonly #index: NgramIndex;
   readonly #predictor: Predictor;
-  readonly #document: IndexedDocument;
+  readonly #document: ReadableDocument;
   readonly #bytes: Uint8Array;
   #version: number;
   #offset: number;
@@ -48,7 +56,7 @@ class NgramStream implements MemberStream {
   constructor(
     index: NgramIndex,
     predictor: Predictor,
-    document: IndexedDocument,
+    document: ReadableDocument,
     cursor: number,
     recentLogProbabilities: Float64Array,
   ) {
@@ -66,8 +74,7 @@ class NgramStream implements MemberStream {
   advance(byte: number): undefined {
     if (byte !== this.#bytes[this.#offset]) this.#following = false;
     this.#offset++;
-    const unchanged = this.#document.bytes === this.#bytes;
-    this.#index.live.read(unchanged ? this.#document : undefined, this.#offset, this.#offset);
+    this.#readFrom(this.#offset);
     if (this.#version !== this.#index.version) {
       this.#version = this.#index.version;
       this.#predictor.refresh();
@@ -76,7 +83,32 @@ class NgramStream implements MemberStream {
     this.#predict();
   }
 
+  /** Along the expected bytes, and then as far as it is likely to be right. */
+  foresee(visit: (byte: number, distribution: Float64Array) => boolean, expected: Uint8Array): void {
+    const offset = this.#offset;
+    const isFollowing = this.#following;
+    this.#predictor.mark();
+    let probability = 1;
+    for (let i = 0; i < MOST_FORESEEN; i++) {
+      const byte = i < expected.length ? expected[i] : mostProbableByte(this.distribution);
+      if (i >= expected.length) probability *= this.distribution[byte];
+      if (byte === NEWLINE || probability < LEAST_FORESEEN) break;
+      this.advance(byte);
+      if (!visit(byte, this.distribution)) break;
+    }
+    this.#predictor.rewind();
+    this.#offset = offset;
+    this.#following = isFollowing;
+    this.#readFrom(offset);
+    this.#predict();
+  }
+
   release(): void {}
+
+  #readFrom(offset: number): void {
+    const unchanged = this.#document.bytes === this.#bytes;
+    this.#index.live.read(unchanged ? this.#document : undefined, offset, offset);
+  }
 
   #predict(): void {
     const { counted, bytes } = this.#document;
@@ -84,4 +116,14 @@ class NgramStream implements MemberStream {
     const isOwn = this.#following && counted && bytes === this.#bytes && this.#offset < bytes.length;
     this.#predictor.predict(isOwn ? bytes[this.#offset] : -1);
   }
+}
+
+/** The most bytes read ahead, and how probable all of them must be together. */
+const MOST_FORESEEN = 32;
+const LEAST_FORESEEN = 0.2;
+
+function mostProbableByte(distribution: Float64Array): number {
+  let best = 0;
+  for (let byte = 1; byte < 256; byte++) if (distribution[byte] > distribution[best]) best = byte;
+  return best;
 }

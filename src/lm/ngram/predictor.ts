@@ -1,8 +1,9 @@
 import { SYMBOLS } from '../symbols.ts';
-import { type ChainedText, MAXIMUM_MATCH } from './chainedText.ts';
+import { LONGEST_COUNTED } from './contextKeys.ts';
 import type { Interpolation } from './interpolation.ts';
-import { LONGEST_COUNTED, LowOrders } from './lowOrders.ts';
+import { LowOrders } from './lowOrders.ts';
 import { type MatchLimits, MatchSet } from './matchSet.ts';
+import { MAXIMUM_MATCH, type SearchableText } from './searchableText.ts';
 
 /** Match lengths that are levels of their own; a match belongs to the longest that it reaches. */
 const MATCH_ORDERS = [6, 8, 10, 12, 16, 20, 24, 32];
@@ -12,12 +13,12 @@ const MATCHES = SHARED + LONGEST_COUNTED + 1;
 export const LEVELS = MATCHES + MATCH_ORDERS.length;
 
 /** Shorter contexts are not asked for less probability than this. */
-const NEGLIGIBLE = 2e-4;
+const NEGLIGIBLE = 1e-3;
 
 /** What every symbol gets at least, END and the 0 byte included: text never says that an insertion is complete. */
 const FLOOR = 1e-7;
-const LIVE_LIMITS: MatchLimits = { matches: 64, steps: 64, searchBelow: 64 };
-const WORKSPACE_LIMITS: MatchLimits = { matches: 64, steps: 32, searchBelow: 16 };
+const LIVE_LIMITS: MatchLimits = { matches: 64, recalled: 64, searchBelow: 64 };
+const WORKSPACE_LIMITS: MatchLimits = { matches: 64, recalled: 63, searchBelow: 32 };
 
 const CONTEXT_KEPT = 64;
 const CONTEXT_SPACE = 4096;
@@ -35,13 +36,14 @@ export class Predictor {
   readonly distribution = new Float64Array(SYMBOLS);
 
   /** Counts of the document that is being read. */
-  own = new LowOrders();
+  readonly own = new LowOrders();
   readonly #shared: LowOrders;
   readonly #interpolation: Interpolation;
   readonly #live: MatchSet;
   readonly #workspace: MatchSet;
   readonly #context = new Uint8Array(CONTEXT_SPACE);
   #end = 0;
+  readonly #marked: { readonly live: MatchSet; readonly workspace: MatchSet; end: number };
 
   // The levels of the last prediction, longest context first.
   #nLevels = 0;
@@ -58,14 +60,24 @@ export class Predictor {
   readonly #seen = new Uint8Array(256);
   readonly #ofByte = new Float64Array(MATCH_ORDERS.length);
 
-  readonly #liveText: ChainedText;
-  readonly #workspaceText: ChainedText;
+  readonly #liveText: SearchableText;
+  readonly #workspaceText: SearchableText;
 
-  constructor(live: ChainedText, workspace: ChainedText, shared: LowOrders, interpolation: Interpolation) {
+  constructor(
+    live: SearchableText,
+    workspace: SearchableText,
+    shared: LowOrders,
+    interpolation: Interpolation,
+  ) {
     this.#liveText = live;
     this.#workspaceText = workspace;
     this.#live = new MatchSet(live, LIVE_LIMITS);
     this.#workspace = new MatchSet(workspace, WORKSPACE_LIMITS);
+    this.#marked = {
+      live: new MatchSet(live, LIVE_LIMITS),
+      workspace: new MatchSet(workspace, WORKSPACE_LIMITS),
+      end: 0,
+    };
     this.#shared = shared;
     this.#interpolation = interpolation;
   }
@@ -85,12 +97,29 @@ export class Predictor {
     for (const byte of recent) this.advance(byte);
   }
 
+  /** Remembers where the text stands, for `rewind`: it may grow by CONTEXT_KEPT bytes until then. */
+  mark(): void {
+    if (this.#end + CONTEXT_KEPT > CONTEXT_SPACE) this.#shorten();
+    this.#marked.live.copyFrom(this.#live);
+    this.#marked.workspace.copyFrom(this.#workspace);
+    this.#marked.end = this.#end;
+  }
+
+  /** Goes back to where the text stood at `mark`. */
+  rewind(): void {
+    this.#live.copyFrom(this.#marked.live);
+    this.#workspace.copyFrom(this.#marked.workspace);
+    this.#end = this.#marked.end;
+  }
+
+  #shorten(): void {
+    this.#context.copyWithin(0, this.#end - CONTEXT_KEPT, this.#end);
+    this.#end = CONTEXT_KEPT;
+  }
+
   /** The text goes on with this byte. */
   advance(byte: number): void {
-    if (this.#end === CONTEXT_SPACE) {
-      this.#context.copyWithin(0, CONTEXT_SPACE - CONTEXT_KEPT);
-      this.#end = CONTEXT_KEPT;
-    }
+    if (this.#end === CONTEXT_SPACE) this.#shorten();
     this.#context[this.#end++] = byte === 0 ? 32 : byte;
     this.#live.advance(this.#context, this.#end);
     this.#workspace.advance(this.#context, this.#end);
@@ -158,19 +187,17 @@ export class Predictor {
     const nShared = shared.find(this.#context, this.#end, without);
     let rest = start;
     for (let order = Math.max(nOwn, nShared) - 1; order >= 0 && rest > NEGLIGIBLE; order--) {
-      if (order < nOwn && own.read(order)) rest = this.#addOrder(own, order, order, rest);
-      if (order < nShared && shared.read(order)) rest = this.#addOrder(shared, order, SHARED + order, rest);
+      if (order < nOwn && own.measure(order)) rest = this.#addOrder(own, order, order, rest);
+      if (order < nShared && shared.measure(order))
+        rest = this.#addOrder(shared, order, SHARED + order, rest);
     }
     return rest;
   }
 
   #addOrder(table: LowOrders, order: number, level: number, rest: number): number {
-    const { successors, counts } = table;
-    const p = this.distribution;
-    const distinct = table.distinct[order];
-    const share = this.#push(level, table.totals[order], distinct, rest);
-    const scale = share / table.totals[order];
-    for (let i = order * 256; i < order * 256 + distinct; i++) p[successors[i]] += scale * counts[i];
+    const total = table.totals[order];
+    const share = this.#push(level, total, table.distinct[order], rest);
+    table.spread(order, share / total, this.distribution);
     return rest - share;
   }
 
@@ -178,7 +205,7 @@ export class Predictor {
   #push(level: number, total: number, distinct: number, rest: number): number {
     const i = this.#nLevels++;
     const bucket = this.#interpolation.bucket(level, total, distinct);
-    const share = rest * this.#interpolation.weight(bucket, total, distinct);
+    const share = rest * this.#interpolation.weight(bucket);
     this.#level[i] = level;
     this.#bucket[i] = bucket;
     this.#total[i] = total;

@@ -1,46 +1,43 @@
-import { type ChainedText, contextHash, MINIMUM_MATCH } from './chainedText.ts';
 import { GrowingMemory } from './growingMemory.ts';
+import { BATCH, Postings, type SavedPostings } from './postings.ts';
+import { contextHash, MINIMUM_MATCH, type SearchableText } from './searchableText.ts';
 
-const FIRST_BITS = 12;
-/** Text bytes per hash bucket beyond which the number of buckets doubles. */
-const BYTES_PER_BUCKET = 6;
-
-/** Many whole files, appended one after the other: 1 byte of text, 4 of chain and about 1 of buckets each. */
-export class WorkspaceText implements ChainedText {
+/** Many whole files, one after the other with a 0 byte between. Files are replaced as a whole. */
+export class WorkspaceText implements SearchableText {
   text: Uint8Array;
-  head = new Int32Array(0);
-  previous: Int32Array;
-  shift = 32;
   /** Bytes in use, separators and removed files included. */
   size = 1;
   /** Bytes of removed files. */
   removed = 0;
-  readonly #text = new GrowingMemory();
-  readonly #previous = new GrowingMemory();
-  #head = new GrowingMemory();
+  readonly #memory = new GrowingMemory();
+  readonly #postings = new Postings();
+  readonly #hashes = new Int32Array(BATCH);
+  readonly #positions = new Int32Array(BATCH);
 
   constructor() {
-    this.text = new Uint8Array(this.#text.buffer);
-    this.previous = new Int32Array(this.#previous.buffer);
-    this.#setBuckets(FIRST_BITS);
+    this.text = new Uint8Array(this.#memory.buffer);
   }
 
   get memoryBytes(): number {
-    return this.#text.byteLength + this.#previous.byteLength + this.#head.byteLength;
+    return this.#memory.byteLength + this.#postings.memoryBytes;
+  }
+
+  recall(hash: number, found: Int32Array): number {
+    return this.#postings.recall(hash, found);
+  }
+
+  weightOf(): number {
+    return 1;
   }
 
   /** Appends a file that holds no 0 byte; the position of its first byte. */
   append(bytes: Uint8Array): number {
     const start = this.size;
     const end = start + bytes.length;
-    if (this.#text.reserve(end + 2)) this.text = new Uint8Array(this.#text.buffer);
-    if (this.#previous.reserve((end + 2) * 4)) this.previous = new Int32Array(this.#previous.buffer);
+    if (this.#memory.reserve(end + 2)) this.text = new Uint8Array(this.#memory.buffer);
     this.text.set(bytes, start);
     this.size = end + 1;
-    let bits = 32 - this.shift;
-    while (this.size > BYTES_PER_BUCKET * 2 ** bits) bits++;
-    if (bits > 32 - this.shift) this.#chainAnew(bits);
-    else this.#chain(start, end);
+    this.#enter(start, end);
     return start;
   }
 
@@ -48,10 +45,13 @@ export class WorkspaceText implements ChainedText {
   remove(start: number, length: number): void {
     this.text.fill(0, start, start + length);
     this.removed += length;
+    this.#postings.hasGaps = true;
   }
 
-  /** Closes the gaps. `files` are the starts and lengths of all files, ascending; their starts are updated. */
+  /** Closes the gaps. `files` are all that are left, in the order of their starts, which are updated. */
   compact(files: readonly { start: number; readonly length: number }[]): void {
+    this.#postings.clear();
+    this.#postings.hasGaps = false;
     let end = 1;
     for (const file of files) {
       this.text.copyWithin(end, file.start, file.start + file.length);
@@ -62,67 +62,45 @@ export class WorkspaceText implements ChainedText {
     this.text.fill(0, end, this.size);
     this.size = end;
     this.removed = 0;
-    this.#chainAnew(32 - this.shift);
+    this.#enter(1, end);
   }
 
-  weightOf(): number {
-    return 1;
+  /** What `load` takes back. Views of live memory. */
+  save(): SavedPostings & { readonly text: Uint8Array; readonly removed: number } {
+    return { ...this.#postings.save(), text: this.text.subarray(0, this.size), removed: this.removed };
   }
 
-  continuation(): number {
-    return 0;
+  load(saved: SavedPostings & { readonly text: Uint8Array; readonly removed: number }): void {
+    this.size = saved.text.length;
+    this.removed = saved.removed;
+    this.#memory.reserve(this.size + 2);
+    this.#memory.load(saved.text);
+    this.text = new Uint8Array(this.#memory.buffer);
+    this.#postings.load(saved);
+    this.#postings.hasGaps = saved.removed > 0;
   }
 
-  /** The arrays that `restore` takes back. Views of live memory: copy or write them before the next change. */
-  snapshot(): { text: Uint8Array; head: Int32Array; previous: Int32Array } {
-    return {
-      text: this.text.subarray(0, this.size),
-      head: this.head,
-      previous: this.previous.subarray(0, this.size),
-    };
-  }
-
-  restore(snapshot: { text: Uint8Array; head: Int32Array; previous: Int32Array }, removed: number): void {
-    this.size = snapshot.text.length;
-    this.removed = removed;
-    this.#text.reserve(this.size + 2);
-    this.#previous.reserve((this.size + 2) * 4);
-    this.text = new Uint8Array(this.#text.buffer);
-    this.previous = new Int32Array(this.#previous.buffer);
-    this.text.set(snapshot.text);
-    this.previous.set(snapshot.previous);
-    this.#setBuckets(Math.log2(snapshot.head.length));
-    this.head.set(snapshot.head);
-  }
-
-  #setBuckets(bits: number): void {
-    if (bits !== 32 - this.shift) this.#head = new GrowingMemory();
-    this.#head.reserve(2 ** bits * 4);
-    this.head = new Int32Array(this.#head.buffer, 0, 2 ** bits);
-    this.head.fill(0);
-    this.shift = 32 - bits;
-  }
-
-  #chainAnew(bits: number): void {
-    this.#setBuckets(bits);
-    this.#chain(1, this.size);
-  }
-
-  /** Enters every position from `start` that predicts a byte before `end`. */
-  #chain(start: number, end: number): void {
-    const { text, head, previous, shift } = this;
+  /** Enters the positions in [start, end) that predict a byte before `end`. */
+  #enter(start: number, end: number): void {
+    const { text } = this;
+    const hashes = this.#hashes;
+    const positions = this.#positions;
     let older = 0;
     let newer = 0;
     let run = 0;
-    for (let at = start; at < end; at++) {
+    let count = 0;
+    for (let at = start; at < end - 1; at++) {
       const byte = text[at];
       run = byte === 0 ? 0 : run + 1;
       older = ((older << 8) | (newer >>> 16)) & 0xffffff;
       newer = ((newer << 8) | byte) & 0xffffff;
       if (run < MINIMUM_MATCH) continue;
-      const bucket = contextHash(older, newer) >>> shift;
-      previous[at] = head[bucket];
-      head[bucket] = at;
+      positions[count] = at;
+      hashes[count++] = contextHash(older, newer);
+      if (count < BATCH) continue;
+      this.#postings.insert(text, hashes, positions, count);
+      count = 0;
     }
+    this.#postings.insert(text, hashes, positions, count);
   }
 }
