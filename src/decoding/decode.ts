@@ -2,7 +2,9 @@ import type { MemberStream, TextContext } from '../lm/member.ts';
 import { END, NEWLINE } from '../lm/symbols.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { StopReason } from '../protocol/completion.ts';
+import { Attendance } from './attendance.ts';
 import type { CombinerName } from './combiner.ts';
+import { Drafting, type DraftingOptions, draftingDefaults } from './drafting.ts';
 import { repeatedTail, restOfLine, suffixOverlap } from './lineStops.ts';
 import { StepMixture } from './stepMixture.ts';
 import { Utf8State } from './utf8.ts';
@@ -17,6 +19,13 @@ export interface DecodeOptions {
   readonly maximumBytes: number;
   /** Emit a step only while the probability of the whole text, this step included, is at least this. */
   readonly minimumProbability: number;
+  /** How drafts are made; null for none. They change what a completion costs, not what it says. */
+  readonly drafting?: DraftingOptions | null;
+  /**
+   * A member whose weight at a step's start is under this is not asked during the step (linear combiner only): it
+   * moves the step's distribution by at most the weights left out. 0.01 by default.
+   */
+  readonly skipBelow?: number;
   readonly signal: AbortSignal;
 }
 
@@ -48,7 +57,12 @@ export async function* decode(options: DecodeOptions): AsyncGenerator<Step, Deco
   const distributions = streams.map((stream) => stream.distribution);
   const rest = restOfLine(options.context.suffix);
   const leastLogProbability = Math.log(options.minimumProbability);
-  const { mixture, policyMs } = createMixture(options);
+  const { drafting: how = draftingDefaults, skipBelow = 0.01 } = options;
+  const drafting = how ? new Drafting(how) : undefined;
+  const least = options.combiner === 'linear' ? skipBelow : 0;
+  const attendance = new Attendance(streams, options.maximumBytes, least);
+  const { mixture, policyMs } = createMixture(options, (weights) => attendance.admit(weights));
+  attendance.beginStep();
   const utf8 = new Utf8State();
   const text = new Uint8Array(options.maximumBytes);
   let length = 0;
@@ -56,13 +70,23 @@ export async function* decode(options: DecodeOptions): AsyncGenerator<Step, Deco
   let total = 0; // ln p of the whole text
   let stepLogProbability = 0;
 
+  /** The most probable symbol that keeps the text valid UTF-8. */
+  const choose = () => mixture.mostProbable(utf8.low, utf8.high, utf8.betweenCharacters ? END : undefined);
+
+  await drafting?.propose(attendance.attending);
   for (;;) {
     signal.throwIfAborted();
     distributions.forEach(foldLineEnd);
     mixture.read(distributions);
-
-    // The most probable symbol that keeps the text valid UTF-8.
-    const symbol = mixture.mostProbable(utf8.low, utf8.high, utf8.betweenCharacters ? END : undefined);
+    let symbol = choose();
+    const catchingUp = attendance.catchUp();
+    if (catchingUp) {
+      // A step that may begin here wants members that were left out.
+      await catchingUp;
+      distributions.forEach(foldLineEnd);
+      mixture.readAgain();
+      symbol = choose();
+    }
     const logProbability = Math.log(mixture.probability(symbol));
     total += logProbability;
 
@@ -90,7 +114,10 @@ export async function* decode(options: DecodeOptions): AsyncGenerator<Step, Deco
     utf8.push(symbol);
     text[length++] = symbol;
     stepLogProbability += logProbability;
-    await advanceAll(streams, symbol);
+    drafting?.observe(symbol);
+    if (stepEnds) attendance.beginStep();
+    await attendance.advance(symbol);
+    if (stepEnds) await drafting?.propose(attendance.attending);
   }
 
   function end(stopReason: StopReason, surplusBytes = 0): DecodeResult {
@@ -133,10 +160,10 @@ function foldLineEnd(distribution: Float64Array): void {
 
 const carriageReturn = 13;
 
-function createMixture(options: Pick<DecodeOptions, 'streams' | 'policy' | 'combiner' | 'context'>): {
-  mixture: StepMixture;
-  policyMs: () => number;
-} {
+function createMixture(
+  options: Pick<DecodeOptions, 'streams' | 'policy' | 'combiner' | 'context'>,
+  admit?: (weights: Float64Array) => void,
+): { mixture: StepMixture; policyMs: () => number } {
   const { streams, policy, combiner, context } = options;
   let policyMs = 0;
   const timed = (ask: () => void) => {
@@ -150,7 +177,10 @@ function createMixture(options: Pick<DecodeOptions, 'streams' | 'policy' | 'comb
       logProbabilities: streams.map((stream) => stream.recentLogProbabilities),
     }),
   );
-  const mixture = new StepMixture(combiner, streams.length, (out) => timed(() => policy.weights(out)));
+  const mixture = new StepMixture(combiner, streams.length, (out) => {
+    timed(() => policy.weights(out));
+    admit?.(out);
+  });
   return { mixture, policyMs: () => policyMs };
 }
 

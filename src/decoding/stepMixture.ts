@@ -25,6 +25,7 @@ export class StepMixture {
   #class: number = lexemeClass.none;
   #ending = 0;
   #beyondScale = -1;
+  #hasNextWeights = false;
 
   constructor(combiner: CombinerName, nMembers: number, weightSource: WeightSource) {
     this.#step = createCombiner(combiner, nMembers);
@@ -40,9 +41,15 @@ export class StepMixture {
     this.#distributions = distributions;
     this.#step.combine(distributions, this.#inStep);
     this.#beyondScale = -1;
+    this.#hasNextWeights = false;
     this.#ending = 0;
     if (this.#class === lexemeClass.none) return;
     for (let b = 0; b < SYMBOLS; b++) if (lexemeClasses[b] !== this.#class) this.#ending += this.#inStep[b];
+  }
+
+  /** The distributions of members that have no weight in the current step have changed. Asks for no weights anew. */
+  readAgain(): void {
+    this.#beyondScale = -1;
   }
 
   probability(symbol: number): number {
@@ -100,7 +107,8 @@ export class StepMixture {
 
   #prepareNext(): void {
     if (this.#beyondScale >= 0) return;
-    this.#weightSource(this.#weights);
+    if (!this.#hasNextWeights) this.#weightSource(this.#weights);
+    this.#hasNextWeights = true;
     this.#next.begin(this.#weights);
     this.#next.combine(this.#distributions, this.#beyond);
     let sum = 0;

@@ -44,8 +44,16 @@ export interface MemberStream {
    * where the answer was at hand, so that most bytes cost no turn of the event loop.
    */
   advance(byte: number): Promise<void> | undefined;
-  /** A hint that these bytes are likely to follow, so that they can be evaluated in one batch. Changes no distribution. */
+  /**
+   * A hint that these bytes are likely to follow, so that they can be evaluated in one batch. Changes no distribution.
+   * To be awaited before the next `advance`.
+   */
   expect?(bytes: Uint8Array): Promise<void> | undefined;
+  /**
+   * The bytes most likely to follow, as far as the member has looked ahead already and gives them together at least
+   * this probability. Empty where it has not.
+   */
+  foreseen?(leastProbability: number): Uint8Array;
   /** Ends the reading. The member may be opened again afterwards. */
   release(): void;
 }

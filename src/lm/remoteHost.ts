@@ -6,6 +6,7 @@ import {
   type Failure,
   type FromWorker,
   MAXIMUM_FORESEEN,
+  N_EXPECTED,
   N_FORESEEN,
   N_PASSES,
   N_REQUESTED,
@@ -23,10 +24,10 @@ export type RemoteCommands = Readonly<Record<string, (argument: unknown) => unkn
 /** A stream that can tell ahead what it would say, as far as that is cheap. */
 export interface ForeseeingStream extends MemberStream {
   /**
-   * Goes on alone along the most probable bytes while no forward pass is needed, and calls `visit` with each byte
-   * and the distribution after it, until that returns false. Moves nothing.
+   * Goes on alone, along the expected bytes and then the most probable ones, while no forward pass is needed. Calls
+   * `visit` with each byte and the distribution after it, until that returns false. Moves nothing.
    */
-  foresee(visit: (byte: number, distribution: Float64Array) => boolean): void;
+  foresee(visit: (byte: number, distribution: Float64Array) => boolean, expected: Uint8Array): void;
 }
 
 /**
@@ -80,9 +81,6 @@ class MemberServer {
       case 'abort':
         this.#opening?.abort();
         break;
-      case 'expect':
-        this.#expect(request.bytes);
-        break;
       case 'release':
         this.#stream?.release();
         this.#stream = undefined;
@@ -102,9 +100,8 @@ class MemberServer {
       const stream = await this.#member.open(context, opening.signal);
       this.#stream = stream;
       this.#answered = Atomics.load(this.#shared.control, REQUEST);
-      this.#publish(stream);
+      this.#publish(stream, NOTHING);
       this.#post({ type: 'opened', recent: stream.recentLogProbabilities });
-      this.#foresee(stream);
     } catch (error) {
       const isAborted = opening.signal.aborted;
       this.#post({ type: 'notOpened', isAborted, failure: describeFailure(error) });
@@ -134,7 +131,7 @@ class MemberServer {
   }
 
   async #advance(stream: MemberStream): Promise<void> {
-    const { control, requested } = this.#shared;
+    const { control, requested, expected } = this.#shared;
     this.#answered = Atomics.load(control, REQUEST);
     try {
       const nRequested = Atomics.load(control, N_REQUESTED);
@@ -142,44 +139,34 @@ class MemberServer {
         const wait = stream.advance(requested[i]);
         if (wait) await wait;
       }
-      this.#publish(stream);
+      const ahead = expected.slice(0, Atomics.load(control, N_EXPECTED));
+      if (ahead.length > 0) await stream.expect?.(ahead);
+      this.#publish(stream, ahead);
       this.#port.postMessage(ADVANCED);
-      this.#foresee(stream);
     } catch (error) {
       this.#post({ type: 'notAdvanced', failure: describeFailure(error) });
     }
   }
 
-  #publish(stream: MemberStream): void {
+  #publish(stream: MemberStream, expected: Uint8Array): void {
     const { control, distributions } = this.#shared;
     distributions[0].set(stream.distribution);
     Atomics.store(control, N_PASSES, stream.forwardPasses);
-    Atomics.store(control, N_FORESEEN, 0);
+    Atomics.store(control, N_FORESEEN, this.#foresee(stream, expected));
   }
 
-  /** The answer is out; what follows it most probably is prepared meanwhile, until the next request comes. */
-  #foresee(stream: MemberStream | ForeseeingStream): void {
-    if (!('foresee' in stream)) return;
-    const { control, distributions, foreseen } = this.#shared;
+  /** What probably follows goes with the answer, for it costs less than to be asked. Returns how much. */
+  #foresee(stream: MemberStream | ForeseeingStream, expected: Uint8Array): number {
+    if (!('foresee' in stream)) return 0;
+    const { distributions, foreseen } = this.#shared;
     let n = 0;
     stream.foresee((byte, distribution) => {
-      if (Atomics.load(control, REQUEST) !== this.#answered) return false;
       n++;
       foreseen[n] = byte;
       distributions[n].set(distribution);
-      Atomics.store(control, N_FORESEEN, n);
       return n < MAXIMUM_FORESEEN;
-    });
-  }
-
-  async #expect(bytes: Uint8Array): Promise<void> {
-    this.#nWorking++;
-    try {
-      await this.#stream?.expect?.(bytes);
-    } finally {
-      this.#nWorking--;
-      this.#post({ type: 'expected' });
-    }
+    }, expected);
+    return n;
   }
 
   async #call(id: number, name: string, argument: unknown): Promise<void> {
@@ -213,3 +200,4 @@ export function describeFailure(error: unknown): Failure {
 }
 
 const LONGEST_SLEEP_MS = 5;
+const NOTHING = new Uint8Array(0);

@@ -7,6 +7,8 @@ import {
   type Failure,
   type FromWorker,
   fromWorkerSchema,
+  MAXIMUM_FORESEEN,
+  N_EXPECTED,
   N_FORESEEN,
   N_PASSES,
   N_REQUESTED,
@@ -59,7 +61,6 @@ export class RemoteMember implements Member {
   #starting: Waiting<void> | undefined;
   #opening: Waiting<Float64Array> | undefined;
   #advancing: Waiting<void> | undefined;
-  #expecting: Waiting<void> | undefined;
   readonly #calls = new Map<number, Waiting<unknown>>();
   #nCalls = 0;
   #failure: Error | undefined;
@@ -100,8 +101,7 @@ export class RemoteMember implements Member {
       if (signal.aborted) this.#post({ type: 'release' });
       signal.throwIfAborted();
       return new RemoteStream(this.#shared, recent, {
-        advance: () => this.#request(),
-        expect: (bytes) => this.#expect(bytes),
+        request: () => this.#request(),
         release: () => this.#post({ type: 'release' }),
       });
     } catch (error) {
@@ -164,15 +164,6 @@ export class RemoteMember implements Member {
     });
   }
 
-  #expect(bytes: Uint8Array): Promise<void> {
-    return this.#wait<void>(
-      (waiting) => {
-        this.#expecting = waiting;
-      },
-      { type: 'expect', bytes: new Uint8Array(bytes) },
-    );
-  }
-
   #receive(message: unknown): void {
     if (message === ADVANCED) {
       this.#advancing?.resolve();
@@ -191,9 +182,6 @@ export class RemoteMember implements Member {
         break;
       case 'notAdvanced':
         this.#advancing?.reject(errorOf(answer.failure));
-        break;
-      case 'expected':
-        this.#expecting?.resolve();
         break;
       case 'returned':
         this.#calls.get(answer.id)?.resolve(answer.value);
@@ -221,7 +209,7 @@ export class RemoteMember implements Member {
             'Restart the language models; if it happens again, disable this member.',
           )
         : new MemberError(reason, hint);
-    for (const waiting of [this.#starting, this.#opening, this.#advancing, this.#expecting]) {
+    for (const waiting of [this.#starting, this.#opening, this.#advancing]) {
       waiting?.reject(this.#failure);
     }
     for (const waiting of this.#calls.values()) waiting.reject(this.#failure);
@@ -238,8 +226,8 @@ function errorOf({ message, hint }: Failure): Error {
 }
 
 interface StreamActions {
-  advance(): Promise<void>;
-  expect(bytes: Uint8Array): Promise<void>;
+  /** Lets the worker read what is requested and expected. */
+  request(): Promise<void>;
   release(): void;
 }
 
@@ -272,17 +260,51 @@ class RemoteStream implements MemberStream {
       this.distribution.set(distributions[next]);
       return undefined;
     }
-    for (let i = 1; i <= this.#nTaken; i++) requested[i - 1] = foreseen[i];
+    this.#requestTaken();
     requested[this.#nTaken] = byte;
     Atomics.store(control, N_REQUESTED, this.#nTaken + 1);
-    return this.#actions.advance().then(() => {
+    Atomics.store(control, N_EXPECTED, 0);
+    return this.#actions.request().then(() => {
       this.#nTaken = 0;
       this.distribution.set(distributions[0]);
     });
   }
 
-  expect(bytes: Uint8Array): Promise<void> {
-    return this.#actions.expect(bytes);
+  expect(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#isReleased) throw new Error('The stream has been released.');
+    const { control, expected } = this.#shared;
+    if (this.#foresees(bytes)) return undefined;
+    this.#requestTaken();
+    const nExpected = Math.min(bytes.length, MAXIMUM_FORESEEN);
+    expected.set(bytes.subarray(0, nExpected));
+    Atomics.store(control, N_REQUESTED, this.#nTaken);
+    Atomics.store(control, N_EXPECTED, nExpected);
+    return this.#actions.request().then(() => {
+      this.#nTaken = 0;
+    });
+  }
+
+  foreseen(leastProbability: number): Uint8Array {
+    const { control, foreseen, distributions } = this.#shared;
+    const nForeseen = Atomics.load(control, N_FORESEEN);
+    let probability = 1;
+    let end = this.#nTaken;
+    for (; end < nForeseen; end++) {
+      probability *= distributions[end][foreseen[end + 1]];
+      if (probability < leastProbability) break;
+    }
+    return foreseen.slice(this.#nTaken + 1, end + 1);
+  }
+
+  #foresees(bytes: Uint8Array): boolean {
+    const { control, foreseen } = this.#shared;
+    if (this.#nTaken + bytes.length > Atomics.load(control, N_FORESEEN)) return false;
+    return bytes.every((byte, i) => foreseen[this.#nTaken + 1 + i] === byte);
+  }
+
+  #requestTaken(): void {
+    const { foreseen, requested } = this.#shared;
+    for (let i = 1; i <= this.#nTaken; i++) requested[i - 1] = foreseen[i];
   }
 
   release(): void {

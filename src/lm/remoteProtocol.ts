@@ -3,13 +3,16 @@ import { SYMBOLS } from './symbols.ts';
 
 /**
  * How a member in a worker thread and its stand-in talk. What is rare travels as messages; a byte to read and
- * the distribution after it travel through shared memory. Having answered, the worker goes on alone along the
- * most probable bytes as far as that costs no forward pass: most bytes are then at hand when they are asked for.
+ * the distribution after it travel through shared memory. With each answer the worker goes on alone along the
+ * expected or the most probable bytes as far as that costs no forward pass: most bytes are then at hand when they
+ * are asked for.
  */
 export interface SharedStream {
   readonly control: Int32Array;
-  /** The bytes that the reader has taken since the last request, the requested one last. */
+  /** The bytes that the reader has taken since the last request. */
   readonly requested: Uint8Array;
+  /** The bytes that will probably follow those. */
+  readonly expected: Uint8Array;
   /** The byte that leads to each distribution from the one before it; [0] is not used. */
   readonly foreseen: Uint8Array;
   /** The distribution asked for, and those foreseen. */
@@ -22,13 +25,14 @@ export const REQUEST = 1; // number of the last request to read bytes
 export const N_REQUESTED = 2; // how many bytes it is
 export const N_FORESEEN = 3; // how many distributions follow the one asked for
 export const N_PASSES = 4; // forward passes since the stream was opened
+export const N_EXPECTED = 5; // how many bytes are expected after those requested
 
-export const MAXIMUM_FORESEEN = 16;
+export const MAXIMUM_FORESEEN = 32;
 const N_CONTROLS = 8;
 
 export function createSharedMemory(): SharedArrayBuffer {
   const nDistributions = MAXIMUM_FORESEEN + 1;
-  return new SharedArrayBuffer(8 * SYMBOLS * nDistributions + 4 * N_CONTROLS + 2 * nDistributions);
+  return new SharedArrayBuffer(8 * SYMBOLS * nDistributions + 4 * N_CONTROLS + 3 * nDistributions);
 }
 
 export function viewSharedMemory(memory: SharedArrayBuffer): SharedStream {
@@ -44,6 +48,7 @@ export function viewSharedMemory(memory: SharedArrayBuffer): SharedStream {
     control,
     requested: new Uint8Array(memory, at, nDistributions),
     foreseen: new Uint8Array(memory, at + nDistributions, nDistributions),
+    expected: new Uint8Array(memory, at + 2 * nDistributions, nDistributions),
     distributions,
   };
 }
@@ -58,7 +63,6 @@ export const toWorkerSchema = z.discriminatedUnion('type', [
     suffix: z.instanceof(Uint8Array),
   }),
   z.object({ type: z.literal('abort') }),
-  z.object({ type: z.literal('expect'), bytes: z.instanceof(Uint8Array) }),
   z.object({ type: z.literal('release') }),
   z.object({ type: z.literal('call'), id: z.int(), name: z.string(), argument: z.unknown() }),
   z.object({ type: z.literal('close') }),
@@ -74,7 +78,6 @@ export const fromWorkerSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('opened'), recent: z.instanceof(Float64Array<ArrayBufferLike>) }),
   z.object({ type: z.literal('notOpened'), isAborted: z.boolean(), failure: failureSchema }),
   z.object({ type: z.literal('notAdvanced'), failure: failureSchema }),
-  z.object({ type: z.literal('expected') }),
   z.object({ type: z.literal('returned'), id: z.int(), value: z.unknown() }),
   z.object({ type: z.literal('threw'), id: z.int(), failure: failureSchema }),
   z.object({ type: z.literal('failed'), failure: failureSchema }),

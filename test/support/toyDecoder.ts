@@ -27,6 +27,8 @@ export function toyCache(size: number, seed: number, range?: number): DecoderCac
   return {
     tree,
     bytes: 0,
+    givesAllRows: true,
+    readsTrees: true,
     nRead: 0,
     async run(nodes: Int32Array, wanted: Uint8Array, count: number): Promise<LogitRows> {
       this.nRead += count;
@@ -44,7 +46,7 @@ export function toyCache(size: number, seed: number, range?: number): DecoderCac
   };
 }
 
-export function pathOf(tree: TokenTree, node: number): number[] {
+function pathOf(tree: TokenTree, node: number): number[] {
   const path: number[] = [];
   for (let at = node; at !== ROOT; at = tree.parent[at]) path.unshift(tree.token[at]);
   return path;

@@ -4,8 +4,6 @@ import type { TokenTree } from './tokenTree.ts';
 export interface Decoder {
   /** Length of a row of logits. */
   readonly vocabularySize: number;
-  /** Bytes that a cache takes per token. */
-  readonly bytesPerToken: number;
   createCache(): DecoderCache;
   close(): Promise<void>;
 }
@@ -13,6 +11,10 @@ export interface Decoder {
 /** The keys and values of the tokens of one tree. */
 export interface DecoderCache {
   readonly tree: TokenTree;
+  /** Whether every row that is wanted is given, not only a run's last. */
+  readonly givesAllRows: boolean;
+  /** Whether one forward pass reads tokens on different paths. */
+  readonly readsTrees: boolean;
   /** Bytes of memory that it holds. */
   readonly bytes: number;
   /**

@@ -62,15 +62,57 @@ export class DocumentReader {
     this.#scout = new Frontier(this.reader, options, this.#bigrams);
   }
 
-  /** Goes on from the cursor along the most probable bytes of the line, as far as has been read. */
-  foresee(visit: (byte: number, distribution: Float64Array) => boolean): void {
+  /** Goes on from the cursor along the expected and then the most probable bytes of the line, as far as has been read. */
+  foresee(visit: (byte: number, distribution: Float64Array) => boolean, expected: Uint8Array): void {
     const scout = this.#scout;
     scout.copyFrom(this.cursor);
-    for (let isOn = true; isOn; ) {
-      const byte = scout.mostProbable;
+    for (let i = 0, isOn = true; isOn; i++) {
+      const byte = i < expected.length ? expected[i] : scout.mostProbable;
       isOn = byte !== END && byte !== NEWLINE && scout.tryAdvance(byte) && visit(byte, scout.distribution);
     }
     scout.clear();
+  }
+
+  /**
+   * Reads what probably follows the cursor in two batches: the tokens as the tokenizer would set them, and then,
+   * where a pass reads a tree, the other tokenisations that turn out to weigh enough, all along the bytes at once.
+   */
+  async expect(bytes: Uint8Array, isWanted: () => boolean): Promise<void> {
+    const { leader } = this.cursor;
+    if (!leader) return;
+    this.#batch.clear();
+    this.#addDraft(leader.node, Buffer.concat([leader.residual, bytes]));
+    await this.#readAhead();
+    if (!this.reader.cache.readsTrees || !isWanted()) return;
+    this.#rehearse(bytes);
+    await this.#readAhead();
+  }
+
+  /** Adds what the frontier will need along these bytes to the batch, as far as what has been read tells. */
+  #rehearse(bytes: Uint8Array): void {
+    this.#batch.clear();
+    this.#scout.copyFrom(this.cursor);
+    for (let i = 0, isOn = true; isOn && i < bytes.length; i++) {
+      const first = this.#batch.count;
+      isOn = this.#scout.rehearse(bytes[i], this.#batch);
+      // All that goes on has yet to be read: the heaviest fork, and after it what the tokenizer would set.
+      if (!isOn && this.#batch.count > first) this.#addDraft(afterBatch(first), bytes.subarray(i + 1));
+    }
+    this.#scout.clear();
+  }
+
+  /** Adds the tokens of a text that follows `parent` to the batch, but for the last, which may go on. */
+  #addDraft(parent: number, text: Uint8Array): void {
+    let last = parent;
+    for (const token of this.prompts.draft(text).slice(0, MAXIMUM_DRAFT)) {
+      this.#batch.add(last, token, REQUIRED);
+      last = afterBatch(this.#batch.count - 1);
+    }
+  }
+
+  async #readAhead(): Promise<void> {
+    await this.reader.read(this.#batch);
+    for (let i = 0; i < this.#batch.count; i++) this.reader.release(this.#batch.nodes[i]);
   }
 
   /** Reads up to the cursor. Between two forward passes it stops where the signal says so, and keeps what it has. */
@@ -123,10 +165,8 @@ export class DocumentReader {
     let nKnown = 0;
     for (; nKnown < tokens.length - 1; nKnown++) {
       const next = tree.find(node, tokens[nKnown]);
-      if (next === ROOT) break;
+      if (next === ROOT || !this.#isScoreKnown(next)) break;
       node = next;
-      const sums = this.reader.sums(node);
-      if (sums) this.#scoreNext(node, sums);
     }
     this.reader.hold(node);
     for (let from = nKnown; from < tokens.length; from += MAXIMUM_BATCH) {
@@ -173,6 +213,16 @@ export class DocumentReader {
     return index >= this.#scoreFrom && index < this.#prompt.textEnd;
   }
 
+  /** Whether what follows the node on the prompt's path need not be scored, or has been, or can be at once. */
+  #isScoreKnown(node: number): boolean {
+    const { cache } = this.reader;
+    const next = cache.tree.depth[node] + 1;
+    if (!this.#isScored(next) || !cache.givesAllRows) return true;
+    const sums = this.reader.sums(node);
+    if (sums) this.#scoreNext(node, sums);
+    return this.#scores.get(node)?.token === this.#prompt.tokens[next];
+  }
+
   #scoreNext(node: number, sums: Float64Array): void {
     const { vocabulary, cache } = this.reader;
     const next = cache.tree.depth[node] + 1;
@@ -184,6 +234,8 @@ export class DocumentReader {
   }
 }
 
+/** The most tokens that are read ahead. */
+const MAXIMUM_DRAFT = 16;
 /** Longer than any prompt's forced bytes, so that they never seem to have been read. */
 const NOT_READ = new Uint8Array(1 << 12);
 

@@ -1,6 +1,7 @@
 import { SYMBOLS } from '../symbols.ts';
 import { ByteBigrams } from './byteBigrams.ts';
 import { REQUIRED } from './decoder.ts';
+import { ForkList, Hypotheses } from './hypotheses.ts';
 import { type LateFork, PendingForks } from './pendingForks.ts';
 import { afterBatch, TokenBatch, type TokenReader } from './tokenReader.ts';
 
@@ -33,27 +34,16 @@ export class Frontier {
   /** Probability that is on no hypothesis: spread evenly over the symbols. */
   #flat = FLOOR;
 
-  // The hypotheses.
-  #count = 0;
-  /** The last token of the path, held. */
-  #node = new Int32Array(INITIAL);
-  /** The trie node of the residual bytes. */
-  #residual = new Int32Array(INITIAL);
-  /** The path's probability over the total of `sums`. */
-  #weight = new Float64Array(INITIAL);
-  /** Probability of all that the hypothesis stands for; less the fork once it has forked. */
-  #mass = new Float64Array(INITIAL);
-  readonly #sums: Float64Array[] = [];
+  /** The tokenisations that are followed. */
+  readonly #paths: Hypotheses;
   /** Where each would stand after the byte at hand, and with which mass. */
   #next = new Int32Array(INITIAL);
   #nextMass = new Float64Array(INITIAL);
   /** What is left when no hypothesis goes on and none waits. */
   #fallback: LateFork | undefined;
 
-  // The forks of the byte at hand: which hypothesis, with which mass.
-  #nForks = 0;
-  #forkOf = new Int32Array(INITIAL);
-  #forkMass = new Float64Array(INITIAL);
+  /** The forks of the byte at hand, heaviest first. */
+  readonly #forks = new ForkList();
 
   /** @param bigrams the guess for what has not been read */
   constructor(
@@ -63,26 +53,26 @@ export class Frontier {
   ) {
     this.#reader = reader;
     this.#options = options;
+    this.#paths = new Hypotheses(reader);
     this.#pending = new PendingForks(reader, bigrams);
   }
 
   /** How many tokenisations are followed. */
   get nHypotheses(): number {
-    return this.#count;
+    return this.#paths.count;
   }
 
   /** Begins after a node whose sums are kept, at a token boundary. */
   start(node: number): void {
     this.#reader.hold(node);
     this.clear();
-    this.#push(node, 0, 1);
+    this.#paths.push(node, 0, 1);
     this.#fill();
   }
 
   /** Lets go of everything held. */
   clear(): void {
-    for (let i = 0; i < this.#count; i++) this.#reader.release(this.#node[i]);
-    this.#count = 0;
+    this.#paths.clear();
     this.#pending.clear();
     this.#length = 0;
     this.#flat = FLOOR;
@@ -91,12 +81,7 @@ export class Frontier {
   /** Becomes a copy of another frontier over the same reader. */
   copyFrom(other: Frontier): void {
     this.clear();
-    for (let i = 0; i < other.#count; i++) {
-      this.#reader.hold(other.#node[i]);
-      this.#push(other.#node[i], other.#residual[i], 0);
-      this.#weight[i] = other.#weight[i];
-      this.#mass[i] = other.#mass[i];
-    }
+    this.#paths.copyFrom(other.#paths);
     this.#pending.copyFrom(other.#pending);
     if (this.#text.length < other.#length) this.#text = new Uint8Array(other.#text.length);
     this.#text.set(other.#text.subarray(0, other.#length));
@@ -111,6 +96,14 @@ export class Frontier {
     let best = 0;
     for (let i = 1; i < SYMBOLS; i++) if (distribution[i] > distribution[best]) best = i;
     return best;
+  }
+
+  /** The heaviest tokenisation: its last token's node and the bytes since. Undefined where there is none. */
+  get leader(): { readonly node: number; readonly residual: Uint8Array } | undefined {
+    const { count, heaviest, node, residual } = this.#paths;
+    if (count === 0) return undefined;
+    const length = this.#reader.vocabulary.depth(residual[heaviest]);
+    return { node: node[heaviest], residual: this.#text.slice(this.#length - length, this.#length) };
   }
 
   /** The text goes on with this byte. Returns nothing where no forward pass was needed. */
@@ -141,6 +134,58 @@ export class Frontier {
     this.#reader.read(this.#batch);
     this.#conclude();
     return true;
+  }
+
+  /**
+   * As `advance`, but leaves out what has not been read, and adds it to `missing`: what it then says is good for
+   * nothing but to find out what reading on will need. Returns false, and is empty, where nothing goes on.
+   */
+  rehearse(byte: number, missing: TokenBatch): boolean {
+    this.#record(byte);
+    let total = this.#narrow(byte);
+    while (this.#isLate(total)) total += this.#rehearseLate(this.#pending.take(), missing);
+    const fallback = this.#fallback;
+    this.#fallback = undefined;
+    if (total === 0) total = this.#rehearseLate(fallback, missing);
+    else if (fallback) this.#reader.release(fallback.node);
+    if (total > 0) {
+      this.#rescale(total);
+      this.#chooseForks();
+      this.#leaveOut(missing);
+      this.#reader.read(this.#batch);
+      this.#conclude();
+    }
+    if (this.#paths.count > 0) return true;
+    this.clear();
+    return false;
+  }
+
+  /** Moves the forks that have not been read from the batch to `missing`. */
+  #leaveOut(missing: TokenBatch): void {
+    const { parents, tokens } = this.#batch;
+    const nForks = this.#batch.count;
+    this.#batch.count = 0;
+    for (let i = 0; i < nForks; i++) {
+      const at = this.#batch.count;
+      this.#batch.add(parents[i], tokens[i], REQUIRED);
+      this.#forks.mass[at] = this.#forks.mass[i];
+      if (this.#reader.knows(this.#batch, at)) continue;
+      this.#batch.count = at;
+      missing.add(parents[i], tokens[i], REQUIRED);
+    }
+  }
+
+  #rehearseLate(late: LateFork | undefined, missing: TokenBatch): number {
+    if (!late) return 0;
+    this.#batch.clear();
+    const residual = this.#addLate(late, this.#batch);
+    if (residual >= 0 && this.#reader.knows(this.#batch)) {
+      this.#reader.read(this.#batch);
+      return this.#pushLate(late, residual);
+    }
+    if (residual >= 0) this.#addLate(late, missing);
+    this.#reader.release(late.node);
+    return 0;
   }
 
   /** The unlikely happened: what goes on with this byte has yet to be read. */
@@ -175,44 +220,40 @@ export class Frontier {
   /** Keeps the hypotheses that go on with the byte; returns their mass. */
   #narrow(byte: number): number {
     const { vocabulary } = this.#reader;
+    const paths = this.#paths;
+    this.#growTo(paths.node.length);
     this.#flat /= SYMBOLS;
     this.#pending.narrow(byte, this.#length);
     let total = 0;
-    let kept = 0;
-    let heaviest = 0;
-    for (let i = 0; i < this.#count; i++) {
-      const next = vocabulary.child(this.#residual[i], byte);
-      const mass = next < 0 ? 0 : this.#weight[i] * vocabulary.mass(this.#sums[i], next);
+    for (let i = 0; i < paths.count; i++) {
+      const next = vocabulary.child(paths.residual[i], byte);
+      const mass = next < 0 ? 0 : paths.weight[i] * vocabulary.mass(paths.sums[i], next);
       this.#next[i] = next;
       this.#nextMass[i] = mass;
       total += mass;
-      if (this.#mass[i] > this.#mass[heaviest]) heaviest = i;
     }
-    if (total === 0 && this.#count > 0) {
+    if (total === 0 && paths.count > 0) {
       // No token goes on like this: the residual bytes of the best hypothesis were tokens by themselves.
-      const end = this.#length - 1 - vocabulary.depth(this.#residual[heaviest]);
-      this.#fallback = { node: this.#node[heaviest], token: -1, mass: 1, end };
-      this.#reader.hold(this.#node[heaviest]);
+      const { heaviest } = paths;
+      const end = this.#length - 1 - vocabulary.depth(paths.residual[heaviest]);
+      this.#fallback = { node: paths.node[heaviest], token: -1, mass: 1, end };
+      this.#reader.hold(paths.node[heaviest]);
     }
-    for (let i = 0; i < this.#count; i++) {
-      if (this.#nextMass[i] > 0) {
-        this.#move(i, kept);
-        this.#residual[kept] = this.#next[i];
-        this.#mass[kept++] = this.#nextMass[i];
-      } else this.#reader.release(this.#node[i]);
-    }
-    this.#count = kept;
+    paths.keep(this.#next, this.#nextMass);
     return total;
   }
 
   /** Makes all masses sum to 1, given that of the hypotheses. */
   #rescale(total: number): void {
-    const factor = 1 / (total + this.#pending.guessed + this.#flat);
-    for (let i = 0; i < this.#count; i++) {
-      this.#weight[i] *= factor;
-      this.#mass[i] *= factor;
+    // Even odds would outbid the model in text that it finds very unlikely; they are there to exclude nothing.
+    const known = total + this.#pending.guessed;
+    const flat = known > 0 ? Math.min(this.#flat, MOST_FLAT * known) : 1;
+    const factor = 1 / (known + flat);
+    for (let i = 0; i < this.#paths.count; i++) {
+      this.#paths.weight[i] *= factor;
+      this.#paths.mass[i] *= factor;
     }
-    this.#flat = Math.max(FLOOR, this.#flat * factor + this.#pending.rescale(factor));
+    this.#flat = Math.max(FLOOR, flat * factor + this.#pending.rescale(factor));
   }
 
   /** Where a token can end here: the forks worth a forward pass are read, the others wait. */
@@ -226,129 +267,106 @@ export class Frontier {
 
   #chooseForks(): void {
     const { vocabulary } = this.#reader;
+    const paths = this.#paths;
     this.#batch.clear();
-    this.#nForks = 0;
+    this.#forks.clear(paths.count);
     let nLonger = 0;
-    for (let i = 0; i < this.#count; i++) {
-      const mass = this.#weight[i] * vocabulary.exactMass(this.#sums[i], this.#residual[i]);
-      const ends = vocabulary.childCount[this.#residual[i]] === 0;
-      this.#mass[i] = ends ? 0 : Math.max(0, this.#mass[i] - mass);
-      if (this.#mass[i] > 0) nLonger++;
-      if (mass > 0) this.#insertFork(i, mass);
+    for (let i = 0; i < paths.count; i++) {
+      const mass = paths.weight[i] * vocabulary.exactMass(paths.sums[i], paths.residual[i]);
+      const ends = vocabulary.childCount[paths.residual[i]] === 0;
+      paths.mass[i] = ends ? 0 : Math.max(0, paths.mass[i] - mass);
+      if (paths.mass[i] > 0) nLonger++;
+      if (mass > 0) this.#forks.insert(i, mass);
     }
-    for (let i = 0; i < this.#nForks; i++) {
-      const of = this.#forkOf[i];
-      const mass = this.#forkMass[i];
-      const token = vocabulary.token[this.#residual[of]];
+    for (let i = 0; i < this.#forks.count; i++) {
+      const of = this.#forks.of[i];
+      const mass = this.#forks.mass[i];
+      const token = vocabulary.token[paths.residual[of]];
       const worthIt = mass > this.#options.threshold && this.#nHeavier(mass) + i < this.#options.hypotheses;
-      if (worthIt || (i === 0 && nLonger === 0)) this.#batch.add(this.#node[of], token, REQUIRED);
-      else this.#flat += this.#pending.add(this.#node[of], token, mass, this.#length);
+      if (worthIt || (i === 0 && nLonger === 0)) this.#batch.add(paths.node[of], token, REQUIRED);
+      else this.#flat += this.#pending.add(paths.node[of], token, mass, this.#length);
     }
   }
 
   /** The forks that were read become hypotheses. */
   #conclude(): void {
-    for (let i = 0; i < this.#batch.count; i++) this.#push(this.#batch.nodes[i], 0, this.#forkMass[i]);
+    for (let i = 0; i < this.#batch.count; i++)
+      this.#paths.push(this.#batch.nodes[i], 0, this.#forks.mass[i]);
     this.#prune();
     this.#fill();
   }
 
-  /** Heaviest first. */
-  #insertFork(of: number, mass: number): void {
-    let at = this.#nForks++;
-    for (; at > 0 && this.#forkMass[at - 1] < mass; at--) {
-      this.#forkOf[at] = this.#forkOf[at - 1];
-      this.#forkMass[at] = this.#forkMass[at - 1];
-    }
-    this.#forkOf[at] = of;
-    this.#forkMass[at] = mass;
-  }
-
   #nHeavier(mass: number): number {
     let n = 0;
-    for (let i = 0; i < this.#count; i++) if (this.#mass[i] > mass) n++;
+    for (let i = 0; i < this.#paths.count; i++) if (this.#paths.mass[i] > mass) n++;
     return n;
   }
 
   /** Reads a waiting fork and the tokens that have ended since; returns the hypothesis's mass. */
-  async #wake({ node, token, mass, end }: LateFork): Promise<number> {
+  async #wake(late: LateFork): Promise<number> {
+    this.#batch.clear();
+    const residual = this.#addLate(late, this.#batch);
+    if (residual < 0) {
+      this.#reader.release(late.node);
+      return 0;
+    }
+    await this.#reader.read(this.#batch);
+    return this.#pushLate(late, residual);
+  }
+
+  /** Adds a waiting fork and the tokens that have ended since; returns the residual of the bytes after them, or -1. */
+  #addLate({ node, token, end }: LateFork, batch: TokenBatch): number {
     const { vocabulary } = this.#reader;
-    const batch = this.#batch;
-    batch.clear();
+    const first = batch.count;
     if (token >= 0) batch.add(node, token, REQUIRED);
     let at = end;
     let residual = vocabulary.walk(this.#text, at, this.#length);
     for (; residual < 0; residual = vocabulary.walk(this.#text, at, this.#length)) {
       const longest = vocabulary.longestToken(this.#text, at, this.#length);
       if (longest === 0) break;
-      batch.add(batch.count === 0 ? node : afterBatch(batch.count - 1), vocabulary.token[longest], REQUIRED);
+      const parent = batch.count === first ? node : afterBatch(batch.count - 1);
+      batch.add(parent, vocabulary.token[longest], REQUIRED);
       at += vocabulary.depth(longest);
     }
-    if (residual < 0) {
-      this.#reader.release(node);
-      return 0;
-    }
-    const { count } = batch;
-    await this.#reader.read(batch);
+    return residual;
+  }
+
+  /** A fork that waited, with the tokens since in the batch, becomes a hypothesis; returns its mass. */
+  #pushLate({ node, mass }: LateFork, residual: number): number {
+    const { vocabulary } = this.#reader;
+    const { nodes, tokens, count } = this.#batch;
     this.#reader.release(node);
     let pathMass = mass;
     for (let i = 1; i < count; i++) {
-      const sums = this.#sumsOf(batch.nodes[i - 1]);
-      const tokenMass = vocabulary.exactMass(sums, vocabulary.nodeOfToken[batch.tokens[i]]);
+      const sums = this.#paths.sumsOf(nodes[i - 1]);
+      const tokenMass = vocabulary.exactMass(sums, vocabulary.nodeOfToken[tokens[i]]);
       pathMass *= tokenMass / sums[vocabulary.size + 2];
-      this.#reader.release(batch.nodes[i - 1]);
+      this.#reader.release(nodes[i - 1]);
     }
-    this.#push(batch.nodes[count - 1], residual, pathMass);
-    return this.#mass[this.#count - 1];
-  }
-
-  /** A new hypothesis; its node's hold is ours. */
-  #push(node: number, residual: number, pathMass: number): void {
-    if (this.#count === this.#node.length) this.#grow();
-    const { vocabulary } = this.#reader;
-    const sums = this.#sumsOf(node);
-    const total = sums[vocabulary.size + 2];
-    const at = this.#count++;
-    this.#node[at] = node;
-    this.#residual[at] = residual;
-    this.#sums[at] = sums;
-    this.#weight[at] = pathMass / total;
-    this.#mass[at] = residual === 0 ? pathMass : (pathMass * vocabulary.mass(sums, residual)) / total;
+    this.#paths.push(nodes[count - 1], residual, pathMass);
+    return this.#paths.mass[this.#paths.count - 1];
   }
 
   /** Drops the hypotheses whose tokens have all ended, and the lightest where there are more than K. */
   #prune(): void {
-    for (let i = this.#count - 1; i >= 0; i--) if (this.#mass[i] === 0) this.#drop(i);
-    while (this.#count > this.#options.hypotheses) {
-      let lightest = 0;
-      for (let i = 1; i < this.#count; i++) if (this.#mass[i] < this.#mass[lightest]) lightest = i;
-      this.#flat += this.#mass[lightest];
-      this.#drop(lightest);
+    const paths = this.#paths;
+    for (let i = paths.count - 1; i >= 0; i--) if (paths.mass[i] === 0) paths.drop(i);
+    while (paths.count > this.#options.hypotheses) {
+      const { lightest } = paths;
+      this.#flat += paths.mass[lightest];
+      paths.drop(lightest);
     }
-  }
-
-  #drop(at: number): void {
-    this.#reader.release(this.#node[at]);
-    this.#move(--this.#count, at);
-  }
-
-  #move(from: number, to: number): void {
-    if (from === to) return;
-    this.#node[to] = this.#node[from];
-    this.#residual[to] = this.#residual[from];
-    this.#weight[to] = this.#weight[from];
-    this.#mass[to] = this.#mass[from];
-    this.#sums[to] = this.#sums[from];
   }
 
   /** What has been read tells the next byte; for what waits it is guessed. */
   #fill(): void {
     const { vocabulary } = this.#reader;
+    const paths = this.#paths;
     const out = this.distribution;
     out.fill(this.#flat / SYMBOLS);
     this.#pending.addNext(this.#length, out);
-    for (let i = 0; i < this.#count; i++) {
-      vocabulary.addNext(this.#sums[i], this.#residual[i], this.#weight[i], out);
+    for (let i = 0; i < paths.count; i++) {
+      vocabulary.addNext(paths.sums[i], paths.residual[i], paths.weight[i], out);
     }
     let total = 0;
     for (let i = 0; i < SYMBOLS; i++) total += out[i];
@@ -356,32 +374,10 @@ export class Frontier {
     for (let i = 0; i < SYMBOLS; i++) out[i] *= factor;
   }
 
-  #sumsOf(node: number): Float64Array {
-    const sums = this.#reader.sums(node);
-    if (!sums) throw new Error(`The distribution after node ${node} has not been kept.`);
-    return sums;
-  }
-
-  #grow(): void {
-    const size = 2 * this.#node.length;
-    const integers = (old: Int32Array) => {
-      const larger = new Int32Array(size);
-      larger.set(old);
-      return larger;
-    };
-    const doubles = (old: Float64Array) => {
-      const larger = new Float64Array(size);
-      larger.set(old);
-      return larger;
-    };
-    this.#node = integers(this.#node);
-    this.#residual = integers(this.#residual);
-    this.#next = integers(this.#next);
-    this.#forkOf = integers(this.#forkOf);
-    this.#weight = doubles(this.#weight);
-    this.#mass = doubles(this.#mass);
-    this.#nextMass = doubles(this.#nextMass);
-    this.#forkMass = doubles(this.#forkMass);
+  #growTo(size: number): void {
+    if (this.#next.length >= size) return;
+    this.#next = new Int32Array(size);
+    this.#nextMass = new Float64Array(size);
   }
 }
 
@@ -390,3 +386,5 @@ const LATE = 1 / 16;
 const INITIAL = 16;
 /** The least probability that is spread evenly: no symbol is impossible. */
 const FLOOR = 1e-11;
+/** The most that is spread evenly, over all other probability. */
+const MOST_FLAT = 1e-3;

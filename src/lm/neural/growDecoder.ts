@@ -1,4 +1,6 @@
-import { type Decoder, type DecoderCache, type LogitRows, MAXIMUM_BATCH, REQUIRED } from './decoder.ts';
+import { readFile } from 'node:fs/promises';
+import { type Decoder, type DecoderCache, type LogitRows, MAXIMUM_BATCH, NONE, REQUIRED } from './decoder.ts';
+import { logitRowsInput, type PatchedExport, patchExport } from './exportPatch.ts';
 import {
   checkSignature,
   type DecoderShape,
@@ -16,7 +18,8 @@ import { ROOT, TokenTree } from './tokenTree.ts';
  * the last) and present.N.key/value. Each fork is a run of its own, and a run copies the whole past.
  */
 export async function openGrowDecoder(modelPath: string, shape: DecoderShape): Promise<Decoder> {
-  const session = await openSession(modelPath);
+  const { model, choosesRows } = await patchModel(modelPath);
+  const session = await openSession(modelPath, model);
   const inputs: Record<string, string> = { input_ids: 'int64' };
   const outputs: Record<string, string> = { logits: 'float32' };
   for (let layer = 0; layer < shape.nLayers; layer++) {
@@ -28,10 +31,18 @@ export async function openGrowDecoder(modelPath: string, shape: DecoderShape): P
   checkSignature(session, inputs, outputs);
   return {
     vocabularySize: shape.vocabularySize,
-    bytesPerToken: shape.nLayers * 2 * shape.nKeyValueHeads * shape.headSize * 4,
-    createCache: () => new GrowCache(session, shape),
+    createCache: () => new GrowCache(session, shape, choosesRows),
     close: () => session.release(),
   };
+}
+
+/** A file that cannot be read, or is no model, is left to the session to complain about. */
+async function patchModel(modelPath: string): Promise<PatchedExport> {
+  try {
+    return patchExport(await readFile(modelPath));
+  } catch {
+    return { model: undefined, choosesRows: false };
+  }
 }
 
 /** Keys and values of the first `length` tokens of a path, never changed: [1, keyValueHeads, length, headSize] each. */
@@ -42,15 +53,21 @@ interface Past {
 
 class GrowCache implements DecoderCache {
   readonly tree = new TokenTree();
+  /** Where the rows cannot be chosen, known from the first run of several tokens on. */
+  givesAllRows: boolean;
+  readonly readsTrees = false;
   readonly #session: InferenceSession;
   readonly #shape: DecoderShape;
   /** Per node: a past whose first depth + 1 tokens are its path. A child's past serves its ancestors too. */
   readonly #pasts = new Map<number, Past>();
   readonly #names: readonly string[];
   readonly #offsets = new Int32Array(MAXIMUM_BATCH);
+  readonly #choosesRows: boolean;
 
-  constructor(session: InferenceSession, shape: DecoderShape) {
+  constructor(session: InferenceSession, shape: DecoderShape, choosesRows: boolean) {
     this.#session = session;
+    this.#choosesRows = choosesRows;
+    this.givesAllRows = choosesRows;
     this.#shape = shape;
     this.tree.onFree((node) => this.#pasts.delete(node));
     this.#names = Array.from(
@@ -74,11 +91,14 @@ class GrowCache implements DecoderCache {
     let passes = 0;
     for (let from = 0; from < count; passes++) {
       const to = this.#chainEnd(nodes, wanted, from, count);
-      const logits = await this.#runChain(nodes.subarray(from, to));
+      const logits = await this.#runChain(nodes.subarray(from, to), wanted.subarray(from, to));
       const nRows = logits.length / vocabularySize;
-      for (let i = from; i < to; i++) {
-        const row = nRows - (to - i);
-        this.#offsets[i] = wanted[i] && row >= 0 ? total + row * vocabularySize : -1;
+      if (to - from > 1 && !this.#choosesRows) this.givesAllRows = nRows === to - from;
+      // Rows from the last back: all of them, those chosen, or the last alone.
+      for (let i = to - 1, row = nRows - 1; i >= from; i--) {
+        const isGiven = row >= 0 && (wanted[i] !== NONE || !this.#choosesRows);
+        this.#offsets[i] = isGiven && wanted[i] !== NONE ? total + row * vocabularySize : -1;
+        if (isGiven) row--;
       }
       parts.push(logits);
       total += logits.length;
@@ -87,14 +107,15 @@ class GrowCache implements DecoderCache {
     return { data: parts.length === 1 ? parts[0] : joined(parts, total), offsets: this.#offsets, passes };
   }
 
-  /** A run takes tokens that follow one another, up to one whose row must not be missed. */
+  /** A run takes tokens that follow one another, up to one whose row would be missed. */
   #chainEnd(nodes: Int32Array, wanted: Uint8Array, from: number, count: number): number {
+    const mayGoOn = (i: number) => this.givesAllRows || wanted[i] !== REQUIRED;
     let to = from + 1;
-    while (to < count && wanted[to - 1] !== REQUIRED && this.tree.parent[nodes[to]] === nodes[to - 1]) to++;
+    while (to < count && mayGoOn(to - 1) && this.tree.parent[nodes[to]] === nodes[to - 1]) to++;
     return to;
   }
 
-  async #runChain(nodes: Int32Array): Promise<Float32Array> {
+  async #runChain(nodes: Int32Array, wanted: Uint8Array): Promise<Float32Array> {
     const { tree } = this;
     const parent = tree.parent[nodes[0]];
     const past = this.#pastOf(parent);
@@ -110,6 +131,7 @@ class GrowCache implements DecoderCache {
         [1, nodes.length],
       ),
     };
+    if (this.#choosesRows) feeds[logitRowsInput] = chosenRows(wanted);
     for (const [i, name] of this.#names.entries()) feeds[`past_key_values.${name}`] = past.tensors[i];
     for (const name of Object.keys(feeds)) if (!this.#session.inputNames.includes(name)) delete feeds[name];
     const outputs = await this.#session.run(feeds);
@@ -137,6 +159,13 @@ class GrowCache implements DecoderCache {
     });
     return { length, tensors };
   }
+}
+
+/** At least one: a graph may not take none. */
+function chosenRows(wanted: Uint8Array): Tensor {
+  const rows = [...wanted.keys()].filter((i) => wanted[i] !== NONE);
+  if (rows.length === 0) rows.push(wanted.length - 1);
+  return integers(BigInt64Array.from(rows, BigInt), [rows.length]);
 }
 
 function joined(parts: readonly Float32Array[], total: number): Float32Array {

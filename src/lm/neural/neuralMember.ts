@@ -166,6 +166,8 @@ class NeuralStream implements ForeseeingStream {
   readonly #passesBefore: number;
   readonly #onWork: (work: Promise<void>) => void;
   #isReleased = false;
+  /** A batch under way; the next byte waits for it. */
+  #expecting: Promise<void> | undefined;
 
   constructor(document: DocumentReader, passesBefore: number, onWork: (work: Promise<void>) => void) {
     this.#document = document;
@@ -181,13 +183,25 @@ class NeuralStream implements ForeseeingStream {
 
   advance(byte: number): Promise<void> | undefined {
     if (this.#isReleased) throw new Error('The stream has been released.');
-    const work = this.#document.cursor.advance(byte);
+    const { cursor } = this.#document;
+    const work = this.#expecting ? this.#expecting.then(() => cursor.advance(byte)) : cursor.advance(byte);
     if (work) this.#onWork(work);
     return work;
   }
 
-  foresee(visit: (byte: number, distribution: Float64Array) => boolean): void {
-    this.#document.foresee(visit);
+  expect(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#isReleased || this.#expecting) return this.#expecting;
+    const isWanted = () => !this.#isReleased;
+    const work = this.#document.expect(bytes, isWanted).finally(() => {
+      this.#expecting = undefined;
+    });
+    this.#expecting = work;
+    this.#onWork(work);
+    return work;
+  }
+
+  foresee(visit: (byte: number, distribution: Float64Array) => boolean, expected: Uint8Array): void {
+    this.#document.foresee(visit, expected);
   }
 
   /** The tokens read stay with the document: they are often what is asked for next. */

@@ -72,6 +72,12 @@ export class PromptBuilder {
     return { tokens, textStart: 1, textEnd: 1 + before.length, text, forced };
   }
 
+  /** The tokens of a text that begins at a token's end, but for the last piece, which may go on. */
+  draft(text: Uint8Array): readonly number[] {
+    const pieces = this.#tokenizer.pieces(Buffer.from(text).toString('utf8'));
+    return pieces.slice(0, -1).flatMap((piece) => piece.tokens);
+  }
+
   #encodeSuffix(suffix: Uint8Array): readonly number[] {
     const { suffixBytes } = this.#limits;
     let text = decodeStart(suffix, suffixBytes);
@@ -86,7 +92,9 @@ export class PromptBuilder {
     const bytes = Buffer.from(prefix.buffer, prefix.byteOffset, prefix.length);
     let window = this.#sameWindow(bytes);
     let pieces = window ? this.#pieces(window) : [];
-    if (!window || countTokens(pieces) > budget) {
+    const nTokens = countTokens(pieces);
+    const isWorthKeeping = window?.length === bytes.length || nTokens > budget * WORTH_KEEPING;
+    if (!window || nTokens > budget || !isWorthKeeping) {
       window = bytes.subarray(this.#freshStart(bytes, budget));
       pieces = this.#pieces(window);
     }
@@ -173,6 +181,8 @@ interface SettledText {
 
 /** Of its limits, how much a window takes when it is chosen anew. */
 const ROOM = 0.85;
+/** Of the tokens there could be, how many a window must still have when its beginning is kept. */
+const WORTH_KEEPING = 0.6;
 const NEWLINE = 10;
 /** The most bytes before the cursor that are read byte by byte. */
 const MAXIMUM_FORCED = 64;

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import * as z from 'zod';
 import { MemberError } from '../../config/memberError.ts';
@@ -39,15 +40,27 @@ export function parseDecoderShape(config: unknown): DecoderShape {
   };
 }
 
-/** One thread and no spinning: the members run side by side, each in its own worker. */
-export async function openSession(modelPath: string): Promise<InferenceSession> {
+/**
+ * One thread and no spinning: the members run side by side, each in its own worker.
+ *
+ * @param model what to open in place of the file; its external data still lies beside the file
+ */
+export async function openSession(modelPath: string, model?: Uint8Array): Promise<InferenceSession> {
+  const options = {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    extra: {
+      session: {
+        intra_op: { allow_spinning: '0' },
+        model_external_initializers_file_folder_path: path.dirname(modelPath),
+      },
+    },
+  } as const;
   try {
-    return await InferenceSession.create(modelPath, {
-      intraOpNumThreads: 1,
-      interOpNumThreads: 1,
-      logSeverityLevel: 3,
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
-    });
+    return await (model
+      ? InferenceSession.create(model, options)
+      : InferenceSession.create(modelPath, options));
   } catch (error) {
     throw new MemberError(
       `its model cannot be opened: ${error instanceof Error ? error.message : error}`,

@@ -68,7 +68,7 @@ export class SortedVocabulary {
   /**
    * One pass over a row of logits (softmax in float64): row[i] = Σ exp of the first i sorted tokens, then the
    * end tokens' mass and the total of both. Unnormalised: a probability is a difference of sums over the total.
-   * Tokens that are neither bytes nor an end get no mass.
+   * Tokens that are neither bytes nor an end get no mass; every other token gets some.
    */
   prefixSums(logits: Float32Array, offset: number, row: Float64Array): void {
     const { ids, size, endTokens } = this;
@@ -81,7 +81,7 @@ export class SortedVocabulary {
     let sum = 0;
     row[0] = 0;
     for (let i = 0; i < size; i++) {
-      sum += exponential(logits[offset + ids[i]] - maximum);
+      sum += LEAST + exponential(logits[offset + ids[i]] - maximum);
       row[i + 1] = sum;
     }
     let end = 0;
@@ -154,6 +154,9 @@ export class SortedVocabulary {
     return depth;
   }
 }
+
+/** Mass of a token beside 1 for the most probable one: less would be lost in the sums, and the token with it. */
+const LEAST = 1e-12;
 
 /** e^(-i/32): with a fifth-degree polynomial between, exact to 2e-12 of the value, three times faster than Math.exp. */
 const POWERS = Float64Array.from({ length: 32 * 48 + 1 }, (_, i) => Math.exp(-i / 32));

@@ -1,4 +1,4 @@
-import { type DecoderCache, MAXIMUM_BATCH, NONE, REQUIRED } from './decoder.ts';
+import { type DecoderCache, IF_AT_HAND, MAXIMUM_BATCH, NONE, REQUIRED } from './decoder.ts';
 import type { SortedVocabulary } from './sortedVocabulary.ts';
 import { ROOT } from './tokenTree.ts';
 
@@ -50,8 +50,8 @@ export interface TokenReader {
   readonly vocabulary: SortedVocabulary;
   /** Forward passes so far. */
   readonly forwardPasses: number;
-  /** Whether the batch can be read without a forward pass; false, too, where that is not easily told. */
-  knows(batch: TokenBatch): boolean;
+  /** Whether the batch can be read without a forward pass, from its `from`-th token on. */
+  knows(batch: TokenBatch, from?: number): boolean;
   /** Reads the batch and fills its `nodes`. Returns nothing where all of it had been read before. */
   read(batch: TokenBatch): Promise<void> | undefined;
   /** What follows the node: a row as `SortedVocabulary.prefixSums` fills it. Kept while the node is held. */
@@ -105,7 +105,9 @@ export class CacheReader implements TokenReader {
       const given = batch.parents[i];
       const parent = given < ROOT ? batch.nodes[-2 - given] : given;
       const known = tree.find(parent, batch.tokens[i]);
-      if (known !== ROOT && (batch.wanted[i] !== REQUIRED || this.#sums[known])) {
+      const sums = known === ROOT ? undefined : this.#sums[known];
+      if (known !== ROOT && (sums || !this.#mustRun(batch.wanted[i]))) {
+        if (sums) this.onRow?.(known, sums);
         tree.hold(known);
         batch.nodes[i] = known;
         continue;
@@ -117,12 +119,18 @@ export class CacheReader implements TokenReader {
     return nRun > 0 ? this.#runAll(batch, nRun) : undefined;
   }
 
-  knows(batch: TokenBatch): boolean {
+  /** Whether it does not do that a node has been read, because its row is gone. */
+  #mustRun(wanted: number): boolean {
+    return wanted === REQUIRED || (wanted === IF_AT_HAND && this.cache.givesAllRows);
+  }
+
+  knows(batch: TokenBatch, from = 0): boolean {
     const { tree } = this.cache;
-    for (let i = 0; i < batch.count; i++) {
-      if (batch.parents[i] < ROOT) return false;
-      const known = tree.find(batch.parents[i], batch.tokens[i]);
+    for (let i = from; i < batch.count; i++) {
+      const given = batch.parents[i];
+      const known = tree.find(given < ROOT ? batch.nodes[-2 - given] : given, batch.tokens[i]);
       if (known === ROOT || !this.#sums[known]) return false;
+      batch.nodes[i] = known;
     }
     return true;
   }

@@ -36,7 +36,6 @@ export async function openTwoPartDecoder(modelPath: string, shape: DecoderShape)
   checkSignature(session, inputs, { logits: 'float32', present: 'float32' });
   return {
     vocabularySize: shape.vocabularySize,
-    bytesPerToken: shape.nLayers * 2 * shape.nKeyValueHeads * shape.headSize * 4,
     createCache: () => new TwoPartCache(session, shape),
     close: () => session.release(),
   };
@@ -50,12 +49,15 @@ type Feeds = Record<string, Tensor>;
 
 class TwoPartCache implements DecoderCache {
   readonly tree = new TokenTree();
+  readonly givesAllRows = true;
+  readonly readsTrees = true;
   readonly #session: InferenceSession;
   readonly #shape: DecoderShape;
   /** Keys and values of layer N at 2N and 2N + 1: [keyValueHeads, capacity, headSize]. */
   #slabs: Float32Array[] = [];
   #capacity = 0;
   readonly #feedsBySize = new Map<number, Feeds>();
+  readonly #rowsBySize = new Map<number, Tensor>();
   readonly #offsets = new Int32Array(MAXIMUM_BATCH);
   /** Per slot: its index in the run under way, or -1. */
   #rowOfSlot = new Int32Array(0);
@@ -120,13 +122,25 @@ class TwoPartCache implements DecoderCache {
   }
 
   #chooseRows(wanted: Uint8Array, count: number): Tensor {
-    const rows: bigint[] = [];
+    let nRows = 0;
     for (let i = 0; i < count; i++) {
-      this.#offsets[i] = wanted[i] === NONE ? -1 : rows.length * this.#shape.vocabularySize;
-      if (wanted[i] !== NONE) rows.push(BigInt(i));
+      this.#offsets[i] = wanted[i] === NONE ? -1 : nRows++ * this.#shape.vocabularySize;
     }
-    if (rows.length === 0) rows.push(0n);
-    return integers(BigInt64Array.from(rows), [rows.length]);
+    if (nRows === count) return this.#allRows(count);
+    const rows = new BigInt64Array(Math.max(1, nRows));
+    for (let i = 0, at = 0; i < count; i++) if (wanted[i] !== NONE) rows[at++] = BigInt(i);
+    return integers(rows, [rows.length]);
+  }
+
+  #allRows(count: number): Tensor {
+    const known = this.#rowsBySize.get(count);
+    if (known) return known;
+    const rows = integers(
+      BigInt64Array.from({ length: count }, (_, i) => BigInt(i)),
+      [count],
+    );
+    this.#rowsBySize.set(count, rows);
+    return rows;
   }
 
   /** The new rows, [2 · layers, heads, k, headSize], into their slots. */

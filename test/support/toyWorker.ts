@@ -1,0 +1,70 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Member, MemberStream, TextContext } from '../../src/lm/member.ts';
+import { type ForeseeingStream, serveMember } from '../../src/lm/remoteHost.ts';
+import { SYMBOLS } from '../../src/lm/symbols.ts';
+
+/** A member that knows one thing: after a byte comes the next higher one, with what has been read as its weight. */
+class ToyMember implements Member {
+  readonly id = 'toy';
+  readonly kind = 'neural';
+
+  async open({ prefix }: TextContext, signal: AbortSignal): Promise<MemberStream> {
+    if (prefix.length === 0) throw new Error('nothing to read');
+    // As long as a prefill: one turn of the event loop per byte.
+    for (let i = 0; i < prefix.length; i++) {
+      signal.throwIfAborted();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return new ToyStream(prefix[prefix.length - 1], prefix.length);
+  }
+
+  async close(): Promise<void> {}
+}
+
+class ToyStream implements ForeseeingStream {
+  readonly distribution = new Float64Array(SYMBOLS);
+  readonly recentLogProbabilities = Float64Array.of(-1, -2);
+  forwardPasses: number;
+  #last: number;
+
+  constructor(last: number, forwardPasses: number) {
+    this.#last = last;
+    this.forwardPasses = forwardPasses;
+    this.#fill(this.distribution, last);
+  }
+
+  advance(byte: number): Promise<void> | undefined {
+    if (byte === 0) throw new Error('a zero byte');
+    this.#last = byte;
+    this.forwardPasses++;
+    this.#fill(this.distribution, byte);
+    return byte % 2 === 0 ? Promise.resolve() : undefined;
+  }
+
+  foresee(visit: (byte: number, distribution: Float64Array) => boolean): void {
+    const distribution = new Float64Array(SYMBOLS);
+    for (let byte = this.#last + 1; byte < 255 && byte % 8 !== 0; byte++) {
+      this.#fill(distribution, byte);
+      if (!visit(byte, distribution)) return;
+    }
+  }
+
+  release(): void {}
+
+  #fill(out: Float64Array, byte: number): void {
+    out.fill(0.1 / (SYMBOLS - 1));
+    out[byte + 1] = 0.9;
+  }
+}
+
+if (parentPort) {
+  serveMember(parentPort, workerData.memory, new ToyMember(), {
+    double: (argument) => 2 * Number(argument),
+    crash: () => {
+      setImmediate(() => {
+        throw new Error('out of luck');
+      });
+      return new Promise(() => {});
+    },
+  });
+}
