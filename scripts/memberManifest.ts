@@ -34,28 +34,28 @@ const common = {
   endTokens: ['<|endoftext|>'],
 } satisfies Partial<MemberManifest>;
 
-const scripts = ['typescript', 'typescriptreact', 'javascript', 'javascriptreact'];
 const members: Omit<MemberManifest, 'files'>[] = [
   {
     ...common,
-    id: 'consort-typescript-2m',
-    name: 'TypeScript 2M',
-    description: 'A small decoder trained on permissively licensed TypeScript and JavaScript.',
-    languages: [...scripts, 'vue', 'svelte'],
+    id: 'consort-typescript',
+    name: 'TypeScript',
+    description:
+      'A small decoder trained on permissively licensed TypeScript, JavaScript and Python, then on the first two; takes part in every language.',
+    languages: '*',
   },
   {
     ...common,
-    id: 'consort-python-2m',
-    name: 'Python 2M',
+    id: 'consort-typescript-2m',
+    name: 'TypeScript B',
+    description: 'A second small decoder for TypeScript and JavaScript, trained from another random start.',
+    languages: ['typescript', 'typescriptreact', 'javascript', 'javascriptreact', 'vue', 'svelte'],
+  },
+  {
+    ...common,
+    id: 'consort-python',
+    name: 'Python',
     description: 'A small decoder trained on permissively licensed Python.',
     languages: ['python'],
-  },
-  {
-    ...common,
-    id: 'consort-generalist-2m',
-    name: 'Generalist 2M',
-    description: 'A small decoder trained on permissively licensed TypeScript, JavaScript and Python.',
-    languages: '*',
   },
 ];
 

@@ -7,7 +7,7 @@ import { explainMemberProblem, MemberError } from '../../src/config/memberError.
 import { loadMemberManifest } from '../../src/config/memberManifest.ts';
 import { openNeuralMember } from '../../src/lm/neural/neuralMember.ts';
 
-const bundled = fileURLToPath(new URL('../../models/consort-python-2m', import.meta.url));
+const bundled = fileURLToPath(new URL('../../models/consort-python', import.meta.url));
 let folder = '';
 
 beforeEach(async () => {
@@ -28,7 +28,7 @@ async function changeManifest(change: (manifest: Record<string, unknown>) => voi
 test('a bundled member is described by its manifest', async () => {
   const { manifest, problem } = await loadMemberManifest(folder);
   expect(problem).toBeUndefined();
-  expect(manifest?.id).toBe('consort-python-2m');
+  expect(manifest?.id).toBe('consort-python');
 });
 
 describe('what is wrong with a member is said, and how to mend it', () => {

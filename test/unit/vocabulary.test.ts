@@ -11,7 +11,7 @@ import { seededRandom } from '../support/toyDecoder.ts';
 
 const require = createRequire(import.meta.url);
 const readTokenizer = (file: string | URL): unknown => JSON.parse(readFileSync(file, 'utf8'));
-const bundled = readTokenizer(new URL('../../models/consort-python-2m/tokenizer.json', import.meta.url));
+const bundled = readTokenizer(new URL('../../models/consort-python/tokenizer.json', import.meta.url));
 
 describe('the sorted vocabulary', () => {
   const bytes = fc.uint8Array({ minLength: 1, maxLength: 5 });
