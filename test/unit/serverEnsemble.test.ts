@@ -17,13 +17,13 @@ afterEach(async () => {
 
 const [bundled] = findMembers(bundledMembersPath());
 
-/** A folder of members, each a copy of a bundled one that `change` may spoil. */
+/** A folder of members for every language, each a copy of a bundled one that `change` may spoil. */
 function members(name: string, changes: Record<string, (folder: string) => void>): string {
   const path = join(folder, name);
   mkdirSync(path);
   for (const [id, change] of Object.entries(changes)) {
     cpSync(bundled.folder, join(path, id), { recursive: true });
-    edit(join(path, id, 'member.json'), (manifest) => ({ ...manifest, id }));
+    edit(join(path, id, 'member.json'), (manifest) => ({ ...manifest, id, languages: '*' }));
     change(join(path, id));
   }
   return path;
