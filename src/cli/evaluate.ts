@@ -1,6 +1,7 @@
 import '../config/noTelemetry.ts';
 import { explainMemberProblem } from '../config/memberError.ts';
-import { loadMemberManifest } from '../config/memberManifest.ts';
+import { isMeantFor, loadMemberManifest } from '../config/memberManifest.ts';
+import { compareWithFirst } from '../evaluation/comparison.ts';
 import { evaluate as evaluatePackages } from '../evaluation/evaluate.ts';
 import { contenders } from '../evaluation/policies.ts';
 import type { Member } from '../lm/member.ts';
@@ -58,12 +59,14 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   const members: Member[] = values['without-ngram'] ? [] : [new NgramMember('workspace', index)];
   const modelsPath = values.models === undefined ? bundledMembersPath() : resolvePath(values.models);
   members.push(...(await openMembers(modelsPath, list(values.members))));
+  const found = new Map(findMembers(modelsPath).map(({ id, languages }) => [id, languages]));
   if (members.length === 0) throw new Failure(`there are no members in ${modelsPath}.`);
   try {
     const known = contenders(members.map(({ id }) => id));
     const { lines, ...evaluation } = await evaluatePackages({
       packages,
       members,
+      takesPart: ({ id }, languageId) => isMeantFor(found.get(id) ?? '*', languageId),
       index: {
         setDocument: async (id, text) => void index.setDocument(id, text, 'workspace'),
         removeDocument: async (id) => index.removeDocument(id),
@@ -78,8 +81,13 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
       members: members.map(({ id, kind }) => ({ id, kind })),
       packages: packages.map(({ name }) => name),
     };
-    const result = { ...evaluation, ...details, ...(values.lines ? { lines } : {}) };
-    await writeResult(terminal, values.json ? toJson(result) : evaluationTable(evaluation), values.out);
+    const comparisons = compareWithFirst(lines, packages.length, seed);
+    const result = { ...evaluation, comparisons, ...details, ...(values.lines ? { lines } : {}) };
+    await writeResult(
+      terminal,
+      values.json ? toJson(result) : evaluationTable({ ...evaluation, comparisons }),
+      values.out,
+    );
   } finally {
     for (const member of members) await member.close();
   }

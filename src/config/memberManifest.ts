@@ -77,6 +77,11 @@ export const memberManifestSchema = z
 
 export type MemberManifest = z.infer<typeof memberManifestSchema>;
 
+/** Whether a member of these languages takes part in completions of this one. */
+export function isMeantFor(languages: MemberManifest['languages'], languageId: string): boolean {
+  return languages === '*' || languages.includes(languageId);
+}
+
 export type ManifestResult =
   | { readonly manifest: MemberManifest; readonly problem?: never }
   | { readonly manifest?: never; readonly problem: MemberError };

@@ -22,6 +22,8 @@ export interface DocumentIndex {
 export interface EvaluateOptions {
   readonly packages: readonly SourcePackage[];
   readonly members: readonly Member[];
+  /** Whether a member is meant for a language; one that is asked for alone is asked in any. */
+  readonly takesPart: (member: Member, languageId: string) => boolean;
   readonly index: DocumentIndex;
   readonly contenders: readonly Contender[];
   /** Cursors in all packages together. */
@@ -98,22 +100,24 @@ async function runAt(
   try {
     for (const member of members) caches.push(await PathCache.open(member, context, signal));
     const results: Record<string, LineResult> = {};
+    const target = encode(position.target.trimEnd());
     for (const contender of contenders) {
-      const streams = () => contender.memberIdxs.map((memberIdx) => caches[memberIdx].stream());
+      const memberIdxs = participants(contender, context.languageId, options);
+      const streams = () => memberIdxs.map((memberIdx) => caches[memberIdx].stream());
+      const createPolicy = () => contender.createPolicy(memberIdxs.length);
       const run = { context, combiner: contender.combiner, signal };
-      const logProbability = await scoreLine(
-        { ...run, streams: streams(), policy: contender.createPolicy() },
-        encode(position.target.trimEnd()),
-      );
+      const logProbability = await scoreLine({ ...run, streams: streams(), policy: createPolicy() }, target);
       const completion = await complete({
         ...run,
         streams: streams(),
-        policy: contender.createPolicy(),
+        policy: createPolicy(),
         maximumBytes,
         minimumProbability: 1e-30,
       });
       results[contender.name] = {
         packageIdx: position.packageIdx,
+        targetBytes: target.length + 1,
+        exact: completion.text.trimEnd() === position.target.trimEnd(),
         bits: -logProbability / Math.LN2,
         text: completion.text,
         shownText: sureEnough(completion.steps),
@@ -124,6 +128,15 @@ async function runAt(
   } finally {
     for (const cache of caches) cache.close();
   }
+}
+
+function participants(
+  { memberIdxs }: Contender,
+  languageId: string,
+  options: EvaluateOptions,
+): readonly number[] {
+  if (memberIdxs.length === 1) return memberIdxs;
+  return memberIdxs.filter((memberIdx) => options.takesPart(options.members[memberIdx], languageId));
 }
 
 /** What the product would show of these steps, which are all there are. */
@@ -153,16 +166,17 @@ async function timeLive(
 ): Promise<LatencySample> {
   const streams: MemberStream[] = [];
   try {
+    const memberIdxs = participants(contender, context.languageId, options);
     const start = performance.now();
     await Promise.all(
-      contender.memberIdxs.map(async (memberIdx) => {
+      memberIdxs.map(async (memberIdx) => {
         streams.push(await options.members[memberIdx].open(context, options.signal));
       }),
     );
     const completion = await complete({
       context,
       streams,
-      policy: contender.createPolicy(),
+      policy: contender.createPolicy(memberIdxs.length),
       combiner: contender.combiner,
       maximumBytes,
       minimumProbability: 1e-30,

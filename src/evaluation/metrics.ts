@@ -5,6 +5,10 @@ import { editSimilarity, judge, lexemes } from './typist.ts';
 /** One contender at one cursor. */
 export interface LineResult {
   readonly packageIdx: number;
+  /** UTF-8 bytes of the target and its end. */
+  readonly targetBytes: number;
+  /** Whether `text` is the target, up to trailing white space. */
+  readonly exact: boolean;
   /** −log₂ p of the target and its end under teacher forcing. */
   readonly bits: number;
   /** What was completed when nothing is held back. */
@@ -48,7 +52,6 @@ export function summarise(
     return {
       ...line,
       target,
-      exact: line.text.trimEnd() === target.trimEnd(),
       firstLexeme: lexemes(line.text)[0] === lexemes(target)[0],
       outcome: judge(line.text, target),
     };
@@ -76,11 +79,10 @@ export function summarise(
   const milliseconds = latencies.map((sample) => sample.milliseconds).sort((a, b) => a - b);
   const total = (of: (sample: LatencySample) => number) =>
     latencies.reduce((sum, sample) => sum + of(sample), 0);
-  const bytes = (text: string) => new TextEncoder().encode(text.trimEnd()).length + 1;
   return {
     bitsPerByte:
       rows.reduce((sum, { bits }) => sum + bits, 0) /
-      rows.reduce((sum, { target }) => sum + bytes(target), 0),
+      rows.reduce((sum, { targetBytes }) => sum + targetBytes, 0),
     exactLine: mean(({ exact }) => (exact ? 1 : 0)),
     firstLexeme: mean(({ firstLexeme }) => (firstLexeme ? 1 : 0)),
     editSimilarity: mean(({ text, target }) => editSimilarity(text.trimEnd(), target.trimEnd())),

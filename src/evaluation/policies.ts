@@ -8,7 +8,7 @@ export interface Contender {
   /** Which of the members take part. */
   readonly memberIdxs: readonly number[];
   readonly combiner: CombinerName;
-  readonly createPolicy: () => Policy;
+  readonly createPolicy: (nMembers: number) => Policy;
 }
 
 /**
@@ -18,8 +18,7 @@ export interface Contender {
  */
 export function contenders(memberIds: readonly string[]): Contender[] {
   const all = memberIds.map((_, memberIdx) => memberIdx);
-  const n = memberIds.length;
-  const linear = (name: string, createPolicy: () => Policy): Contender => ({
+  const linear = (name: string, createPolicy: Contender['createPolicy']): Contender => ({
     name,
     memberIdxs: all,
     combiner: 'linear',
@@ -34,15 +33,15 @@ export function contenders(memberIds: readonly string[]): Contender[] {
         createPolicy: () => constantWeights('single', [1]),
       }),
     ),
-    linear('uniform', () => constantWeights('uniform', Array(n).fill(1 / n))),
-    linear('bayes', () => new Hedge(n, { learningRate: 1, share: 0.001 })),
-    linear('packllm', () => new PerplexityWeights(n)),
-    linear('hedge', () => new Hedge(n)),
+    linear('uniform', (n) => constantWeights('uniform', Array(n).fill(1 / n))),
+    linear('bayes', (n) => new Hedge(n, { learningRate: 1, share: 0.001 })),
+    linear('packllm', (n) => new PerplexityWeights(n)),
+    linear('hedge', (n) => new Hedge(n)),
     {
       name: 'geometric',
       memberIdxs: all,
       combiner: 'geometric',
-      createPolicy: () => constantWeights('geometric', Array(n).fill(Math.min(0.6, 1.5 / n))),
+      createPolicy: (n) => constantWeights('geometric', Array(n).fill(Math.min(0.6, 1.5 / n))),
     },
   ];
 }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { memberManifestFile, memberManifestSchema } from '../config/memberManifest.ts';
+import { type MemberManifest, memberManifestFile, memberManifestSchema } from '../config/memberManifest.ts';
 
 /** A folder that holds a member, and what can be told of it without loading it. */
 export interface MemberFolder {
@@ -9,7 +9,7 @@ export interface MemberFolder {
   readonly id: string;
   readonly name: string;
   /** Language identifiers that it is meant for, or '*'. */
-  readonly languages: '*' | readonly string[];
+  readonly languages: MemberManifest['languages'];
   /** Bytes of all its files. */
   readonly bytes: number;
 }

@@ -1,4 +1,5 @@
 import { explainMemberProblem } from '../config/memberError.ts';
+import { isMeantFor, type MemberManifest } from '../config/memberManifest.ts';
 import type { Member, MemberKind, MemberStream, TextContext } from '../lm/member.ts';
 import type { MemberStatus } from '../protocol/messages.ts';
 import { DeadlineError, withDeadline } from './deadline.ts';
@@ -12,7 +13,7 @@ export interface MemberSource {
   readonly kind: MemberKind;
   readonly name: string;
   /** Language identifiers that it takes part in, or '*'. */
-  readonly languages: '*' | readonly string[];
+  readonly languages: MemberManifest['languages'];
   /** Bytes of the weights, or of the index at this moment. */
   sizeBytes(): number;
   /** Loads the member. Rejects with a message that says what is wrong and how to mend it. */
@@ -58,8 +59,7 @@ export class MemberHost {
 
   /** Whether it can answer now, and is meant for the language. */
   takesPart(languageId: string): boolean {
-    const { languages } = this.source;
-    return this.isUsable && (languages === '*' || languages.includes(languageId));
+    return this.isUsable && isMeantFor(this.source.languages, languageId);
   }
 
   get isUsable(): boolean {

@@ -12,7 +12,7 @@ export interface ToyMember extends MemberSource {
 interface ToyBehaviour {
   readonly model?: ToyModel;
   readonly startError?: Error;
-  readonly languages?: readonly string[];
+  readonly languages?: string[];
   /** The first time it is opened, it reads until the request is cancelled. */
   readonly readsSlowlyAtFirst?: boolean;
   /** Where it breaks (`reject`) or never answers (`hang`). */

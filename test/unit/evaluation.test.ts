@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { pairedBootstrap } from '../../src/evaluation/bootstrap.ts';
+import { compareWithFirst } from '../../src/evaluation/comparison.ts';
 import { evaluate } from '../../src/evaluation/evaluate.ts';
 import { contenders } from '../../src/evaluation/policies.ts';
 import { drawPositions, nearDuplicates } from '../../src/evaluation/positions.ts';
@@ -96,6 +97,7 @@ test('a member that knows every line is scored exact, the one that never does is
   const result = await evaluate({
     packages,
     members: [member('oracle', restOfLine), member('wrong', () => 'nonsense')],
+    takesPart: () => true,
     index: {
       setDocument: async (id, text) => void documents.set(id, new TextDecoder().decode(text)),
       removeDocument: async (id) => void documents.delete(id),
@@ -112,4 +114,9 @@ test('a member that knows every line is scored exact, the one that never does is
   expect(policies['single:wrong']).toMatchObject({ exactLine: 0, firstLexeme: 0 });
   expect(policies.uniform.bitsPerByte).toBeGreaterThan(policies['single:oracle'].bitsPerByte);
   expect(policies.uniform.bitsPerByte).toBeLessThan(policies['single:wrong'].bitsPerByte);
+  const { 'single:wrong': wrong, hedge } = compareWithFirst(result.lines, packages.length, 1);
+  expect(wrong.exactLine).toEqual({ mean: -1, low: -1, high: -1 });
+  expect(wrong.bitsPerByte.low).toBeGreaterThan(0);
+  expect(hedge.bitsPerByte.mean).toBeGreaterThan(0);
+  expect(hedge.bitsPerByte.mean).toBeLessThan(wrong.bitsPerByte.mean);
 });
