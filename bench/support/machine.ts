@@ -26,7 +26,7 @@ export async function describeMachine(): Promise<Machine> {
     cpu: await cpuName(),
     cores,
     memoryGigabytes: Math.round(os.totalmem() / 2 ** 30),
-    platform: `${os.platform()} ${os.arch()} ${os.release()}`,
+    platform: `${os.platform()} ${os.arch()}`,
     node: process.version,
     onnxRuntime: onnxRuntime.version,
     load: load.average,

@@ -22,6 +22,9 @@ export interface Position {
   readonly after: string;
 }
 
+/** A line with more left than this (UTF-16 units) is data, which nobody types. */
+const longestTarget = 300;
+
 /** Files outside these bounds (bytes of UTF-8) hold no positions, though they are indexed. */
 const fileBytes = { minimum: 200, maximum: 60_000 };
 
@@ -69,7 +72,7 @@ function positionAt(text: string, offset: number): Pick<Position, 'before' | 'ta
   const newline = text.indexOf('\n', offset);
   const end = newline < 0 ? text.length : newline - (text[newline - 1] === '\r' ? 1 : 0);
   const target = text.slice(offset, end);
-  if (target.trim() === '') return undefined;
+  if (target.trim() === '' || target.length > longestTarget) return undefined;
   return { before: text.slice(0, offset), target, after: text.slice(end) };
 }
 
