@@ -101,6 +101,7 @@ export const checks: Readonly<Record<string, (workbench: Workbench) => Promise<v
     await workbench.runCommand('Consort: Complete at the Cursor');
     matches(await workbench.waitForGhostText(30_000), /\S/);
     await workbench.page.keyboard.press('Escape');
+    await workbench.waitForNoGhostText();
   },
   screenshots: async (workbench) => {
     await workbench.openFile('typescript/orders.ts');

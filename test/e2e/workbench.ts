@@ -117,15 +117,26 @@ export async function openWorkbench(options: {
   return workbench;
 
   async function choose(keys: readonly string[], text: string, wanted: string): Promise<void> {
-    for (const key of keys) await page.keyboard.press(key);
     const input = page.locator('.quick-input-widget input[type=text]').first();
-    await input.waitFor({ state: 'visible' });
-    await input.fill(text);
+    await openAndFill(input, keys, text);
     // Under load the list may still hold what was found for an earlier text.
     const row = page.locator('.quick-input-list .monaco-list-row.focused', { hasText: wanted });
     await row.waitFor({ timeout: 20_000 });
     await page.keyboard.press('Enter');
     await input.waitFor({ state: 'hidden' });
+  }
+
+  /** The editor may take the focus back, an earlier key coming late, and then the input is gone again. */
+  async function openAndFill(input: Locator, keys: readonly string[], text: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      for (const key of keys) await page.keyboard.press(key);
+      try {
+        await input.waitFor({ state: 'visible', timeout: 5000 });
+        return await input.fill(text, { timeout: 5000 });
+      } catch (error) {
+        if (attempt === 4) throw error;
+      }
+    }
   }
 }
 
