@@ -8,7 +8,7 @@ import type { Member } from '../lm/member.ts';
 import { openNeuralMember } from '../lm/neural/neuralMember.ts';
 import { NgramIndex } from '../lm/ngram/ngramIndex.ts';
 import { NgramMember } from '../lm/ngram/ngramMember.ts';
-import { bundledMembersPath, findMembers } from '../server/memberFolders.ts';
+import { bundledMembersPath, findMembers, type MemberFolder } from '../server/memberFolders.ts';
 import { integerOption, parseOptions, resolvePath } from './arguments.ts';
 import { evaluationTable } from './evaluationTable.ts';
 import { Failure, UsageError } from './failures.ts';
@@ -58,15 +58,18 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   const index = new NgramIndex({ maximumBytes: 1 << 28 });
   const members: Member[] = values['without-ngram'] ? [] : [new NgramMember('workspace', index)];
   const modelsPath = values.models === undefined ? bundledMembersPath() : resolvePath(values.models);
-  members.push(...(await openMembers(modelsPath, list(values.members))));
-  const found = new Map(findMembers(modelsPath).map(({ id, languages }) => [id, languages]));
+  const languages = new Map<string, MemberFolder['languages']>();
+  for (const found of chosenMembers(modelsPath, list(values.members))) {
+    members.push(await openMember(found.folder));
+    languages.set(found.id, found.languages);
+  }
   if (members.length === 0) throw new Failure(`there are no members in ${modelsPath}.`);
   try {
     const known = contenders(members.map(({ id }) => id));
     const { lines, ...evaluation } = await evaluatePackages({
       packages,
       members,
-      takesPart: ({ id }, languageId) => isMeantFor(found.get(id) ?? '*', languageId),
+      takesPart: ({ id }, languageId) => isMeantFor(languages.get(id) ?? '*', languageId),
       index: {
         setDocument: async (id, text) => void index.setDocument(id, text, 'workspace'),
         removeDocument: async (id) => index.removeDocument(id),
@@ -93,7 +96,8 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   }
 }
 
-async function openMembers(modelsPath: string, ids: readonly string[] | undefined): Promise<Member[]> {
+/** Of the members in a folder of members, those that are named; all by default. */
+function chosenMembers(modelsPath: string, ids: readonly string[] | undefined): readonly MemberFolder[] {
   const found = findMembers(modelsPath);
   const unknown = ids?.find((id) => !found.some((member) => member.id === id));
   if (unknown !== undefined) {
@@ -102,14 +106,13 @@ async function openMembers(modelsPath: string, ids: readonly string[] | undefine
       `Members: ${found.map(({ id }) => id).join(', ')}`,
     );
   }
-  const members: Member[] = [];
-  for (const { folder, id } of found) {
-    if (ids !== undefined && !ids.includes(id)) continue;
-    const { manifest, problem } = await loadMemberManifest(folder);
-    if (problem) throw new Failure(explainMemberProblem(problem));
-    members.push(await openNeuralMember(folder, manifest));
-  }
-  return members;
+  return ids === undefined ? found : found.filter(({ id }) => ids.includes(id));
+}
+
+async function openMember(folder: string): Promise<Member> {
+  const { manifest, problem } = await loadMemberManifest(folder);
+  if (problem) throw new Failure(explainMemberProblem(problem));
+  return openNeuralMember(folder, manifest);
 }
 
 function selected<Named extends { readonly name: string }>(

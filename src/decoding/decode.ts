@@ -137,6 +137,7 @@ export async function scoreLine(
   const { streams, signal } = options;
   const distributions = streams.map((stream) => stream.distribution);
   const { mixture } = createMixture(options);
+  const attendance = new Attendance(streams, line.length, 0);
   let total = 0;
   for (let at = 0; at <= line.length; at++) {
     signal.throwIfAborted();
@@ -146,7 +147,7 @@ export async function scoreLine(
     total += Math.log(mixture.probability(symbol));
     if (symbol === END) break;
     mixture.take(symbol);
-    await advanceAll(streams, symbol);
+    await attendance.advance(symbol);
   }
   return total;
 }
@@ -182,17 +183,6 @@ function createMixture(
     admit?.(out);
   });
   return { mixture, policyMs: () => policyMs };
-}
-
-function advanceAll(streams: readonly MemberStream[], byte: number): Promise<unknown> | undefined {
-  let reading: Promise<void>[] | undefined;
-  for (const stream of streams) {
-    const answer = stream.advance(byte);
-    if (answer === undefined) continue;
-    reading ??= [];
-    reading.push(answer);
-  }
-  return reading && Promise.all(reading);
 }
 
 const decoder = new TextDecoder();

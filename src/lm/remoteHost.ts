@@ -103,8 +103,7 @@ class MemberServer {
       this.#publish(stream, NOTHING);
       this.#post({ type: 'opened', recent: stream.recentLogProbabilities });
     } catch (error) {
-      const isAborted = opening.signal.aborted;
-      this.#post({ type: 'notOpened', isAborted, failure: describeFailure(error) });
+      this.#post({ type: 'notOpened', failure: describeFailure(error) });
     } finally {
       this.#opening = undefined;
     }

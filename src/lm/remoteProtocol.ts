@@ -76,7 +76,7 @@ export type Failure = z.infer<typeof failureSchema>;
 export const fromWorkerSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   z.object({ type: z.literal('opened'), recent: z.instanceof(Float64Array<ArrayBufferLike>) }),
-  z.object({ type: z.literal('notOpened'), isAborted: z.boolean(), failure: failureSchema }),
+  z.object({ type: z.literal('notOpened'), failure: failureSchema }),
   z.object({ type: z.literal('notAdvanced'), failure: failureSchema }),
   z.object({ type: z.literal('returned'), id: z.int(), value: z.unknown() }),
   z.object({ type: z.literal('threw'), id: z.int(), failure: failureSchema }),
