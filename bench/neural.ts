@@ -6,12 +6,12 @@
  */
 import '../src/config/noTelemetry.ts';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadMemberManifest } from '../src/config/memberManifest.ts';
 import type { MemberStream, TextContext } from '../src/lm/member.ts';
 import { openNeuralMember } from '../src/lm/neural/neuralMember.ts';
+import { Session } from '../src/lm/neural/session.ts';
 import { startRemoteMember } from '../src/lm/remoteMember.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -27,14 +27,12 @@ const nBytes = 60;
 const span = Math.max(1, source.length - 2600);
 const positions = Array.from({ length: nPositions }, (_, i) => 2000 + Math.floor((i * span) / nPositions));
 
-/** Processor time in the model: its runs are synchronous. The product's copy of the library, not a peer's. */
+/** Processor time in the model. */
 const model = { milliseconds: 0, runs: 0 };
-const library: { InferenceSession: { prototype: { run(...given: unknown[]): Promise<unknown> } } } =
-  createRequire(path.join(root, 'package.json'))('onnxruntime-node');
-const { run } = library.InferenceSession.prototype;
-library.InferenceSession.prototype.run = async function (...given) {
+const run = Session.prototype.run;
+Session.prototype.run = function (...given) {
   const start = process.cpuUsage();
-  const outputs = await run.apply(this, given);
+  const outputs = run.apply(this, given);
   model.milliseconds += cpuMilliseconds(start);
   model.runs++;
   return outputs;

@@ -1,13 +1,15 @@
 /**
  * What the workspace n-gram costs: indexing, memory, a byte of prediction and a keystroke, with 10 and 100 MB indexed,
- * and how well it predicts files that are not indexed. Times are processor time, but for keystrokes.
- * Usage: node bench/ngram.ts [DIR…] [--megabytes 10,100]
+ * and how well it predicts files that are not indexed. Times are processor time, but for keystrokes. Before that, what a
+ * start of the server costs, over the whole folders and from a saved index: seconds, lag of the main thread, memory.
+ * Usage: node bench/ngram.ts [DIR…] [--megabytes 10,100] [--only start|index]
  * DIR are folders of source, node_modules by default; where they hold less text, less is indexed.
  */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { NgramIndex } from '../src/lm/ngram/ngramIndex.ts';
 import { NgramMember } from '../src/lm/ngram/ngramMember.ts';
+import { measureStarts } from './support/indexing.ts';
 import { gatherText, scoreFiles, type TextFile, withoutNearDuplicates } from './support/ngramText.ts';
 import { distributionOf } from './support/statistics.ts';
 
@@ -20,11 +22,14 @@ const DOCUMENT_BYTES = 60_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { megabytes: { type: 'string', default: '10,100' } },
+  options: { megabytes: { type: 'string', default: '10,100' }, only: { type: 'string' } },
 });
 const sizes = values.megabytes.split(',').map(Number);
 const folders = positionals.length > 0 ? positionals : [path.join(import.meta.dirname, '../node_modules')];
 const { signal } = new AbortController();
+
+if (values.only !== 'index') await printStarts(Math.max(...sizes));
+if (values.only === 'start') process.exit();
 
 const files: TextFile[] = [];
 for (const folder of folders) {
@@ -77,6 +82,30 @@ console.log(
   `${(await scoreFiles(small, heldOut)).toFixed(4)} bits per byte of ${heldOut.length} held-out files, ` +
     `${(small.stats.bytes / 1e6).toFixed(1)} MB indexed, near-duplicates left out`,
 );
+
+async function printStarts(megabytes: number): Promise<void> {
+  const { anew, restored } = await measureStarts(folders, megabytes);
+  const table = Object.entries({ anew, restored }).map(([name, start]) => [
+    `start, ${name}`,
+    {
+      files: start.files,
+      MB: (start.bytes / 1e6).toFixed(1),
+      seconds: (start.milliseconds / 1000).toFixed(2),
+      'MB/s wall': (start.bytes / 1e3 / start.milliseconds).toFixed(1),
+      'processor s': (start.processorMs / 1000).toFixed(2),
+      'lag ms p50': start.lag.p50.toFixed(1),
+      p99: start.lag.p99.toFixed(1),
+      max: start.lag.maximum.toFixed(1),
+      'memory/byte': (start.memoryBytes / start.bytes).toFixed(2),
+      'RSS/byte': (start.residentBytes / start.bytes).toFixed(2),
+      ...(start.saved && {
+        'save s': (start.saved.milliseconds / 1000).toFixed(2),
+        'file/byte': (start.saved.bytes / start.bytes).toFixed(2),
+      }),
+    },
+  ]);
+  console.table(Object.fromEntries(table));
+}
 
 /** Microseconds for each byte of the held-out files after the cursor. */
 async function measurePrediction(member: NgramMember) {

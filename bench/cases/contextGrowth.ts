@@ -28,6 +28,7 @@ export async function contextGrowth(context: BenchContext): Promise<CaseResult> 
     nKeyValueHeads: halfBillion.keyValueHeads,
     headSize: halfBillion.headSize,
     vocabularySize: halfBillion.vocabulary,
+    nPositions: halfBillion.positions,
   });
   const peers: Peer[] = [];
   try {
@@ -130,7 +131,7 @@ class Chain {
       nodes[i] = this.#last;
     }
     wanted[count - 1] = REQUIRED;
-    const { data, offsets } = await this.#cache.run(nodes, wanted, count);
+    const { data, offsets } = this.#cache.run(nodes, wanted, count);
     const row = data.subarray(offsets[count - 1]);
     let best = 0;
     for (let token = 1; token < halfBillion.vocabulary; token++) if (row[token] > row[best]) best = token;

@@ -76,6 +76,7 @@ export class LineDecoder {
       const completion = await complete({
         context: buildContext(cursor),
         streams,
+        members: streams.map(({ host }) => host.source),
         policy: new Hedge(streams.length),
         combiner: settings.combiner,
         maximumBytes,

@@ -31,6 +31,11 @@ export class Attendance {
     return this.#streams.filter((_, i) => this.#attends[i] && this.#nRead[i] === this.#length);
   }
 
+  /** Writes for each member how many bytes of the text it has not read. */
+  lag(out: Int32Array): void {
+    for (let i = 0; i < out.length; i++) out[i] = this.#length - this.#nRead[i];
+  }
+
   /** Takes the weights of a step that may come, and sets those of members that it leaves out to 0. */
   admit(weights: Float64Array): void {
     if (this.#skipBelow <= 0) return;

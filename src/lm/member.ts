@@ -32,6 +32,8 @@ export interface MemberStream {
    * it: whoever holds the stream may alter it.
    */
   readonly distribution: Float64Array;
+  /** EVIDENCE numbers about this prediction (evidence.ts); overwritten like `distribution`. */
+  readonly evidence: Float64Array;
   /**
    * ln p that this member gave to each of the last bytes of the prefix (up to 120, the newest last) before
    * it had seen them: what Hedge is warmed with. In nats.

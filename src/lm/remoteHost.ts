@@ -2,12 +2,13 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { MemberError } from '../config/memberError.ts';
 import type { Member, MemberStream } from './member.ts';
 import {
-  ADVANCED,
+  ANSWER,
   type Failure,
+  FORESEEN,
   type FromWorker,
+  HAS_FAILED,
   MAXIMUM_FORESEEN,
   N_EXPECTED,
-  N_FORESEEN,
   N_PASSES,
   N_REQUESTED,
   REQUEST,
@@ -25,10 +26,13 @@ export type RemoteCommands = Readonly<Record<string, (argument: unknown) => unkn
 export interface ForeseeingStream extends MemberStream {
   /**
    * Goes on alone, along the expected bytes and then the most probable ones, while no forward pass is needed. Calls
-   * `visit` with each byte and the distribution after it, until that returns false. Moves nothing.
+   * `visit` with each byte and what follows it, until that returns false. Moves nothing.
    */
-  foresee(visit: (byte: number, distribution: Float64Array) => boolean, expected: Uint8Array): void;
+  foresee(visit: ForesightVisitor, expected: Uint8Array): void;
 }
+
+/** Takes a foreseen byte, and the distribution and the evidence after it; both are overwritten by the next. */
+export type ForesightVisitor = (byte: number, distribution: Float64Array, evidence: Float64Array) => boolean;
 
 /**
  * Serves a member to the thread at the other end of the port, until it says close. Runs in a worker thread of its
@@ -100,7 +104,8 @@ class MemberServer {
       const stream = await this.#member.open(context, opening.signal);
       this.#stream = stream;
       this.#answered = Atomics.load(this.#shared.control, REQUEST);
-      this.#publish(stream, NOTHING);
+      this.#publish(stream);
+      this.#foresee(stream, NOTHING);
       this.#post({ type: 'opened', recent: stream.recentLogProbabilities });
     } catch (error) {
       this.#post({ type: 'notOpened', failure: describeFailure(error) });
@@ -131,41 +136,56 @@ class MemberServer {
 
   async #advance(stream: MemberStream): Promise<void> {
     const { control, requested, expected } = this.#shared;
-    this.#answered = Atomics.load(control, REQUEST);
+    const request = Atomics.load(control, REQUEST);
+    this.#answered = request;
+    const ahead = expected.slice(0, Atomics.load(control, N_EXPECTED));
     try {
       const nRequested = Atomics.load(control, N_REQUESTED);
       for (let i = 0; i < nRequested; i++) {
         const wait = stream.advance(requested[i]);
         if (wait) await wait;
       }
-      const ahead = expected.slice(0, Atomics.load(control, N_EXPECTED));
       if (ahead.length > 0) await stream.expect?.(ahead);
-      this.#publish(stream, ahead);
-      this.#port.postMessage(ADVANCED);
+      this.#publish(stream);
+      Atomics.store(control, HAS_FAILED, 0);
     } catch (error) {
+      Atomics.store(control, FORESEEN, 1);
+      Atomics.store(control, HAS_FAILED, 1);
       this.#post({ type: 'notAdvanced', failure: describeFailure(error) });
     }
+    Atomics.store(control, ANSWER, request);
+    Atomics.notify(control, ANSWER);
+    if (Atomics.load(control, HAS_FAILED) === 0) this.#foresee(stream, ahead);
   }
 
-  #publish(stream: MemberStream, expected: Uint8Array): void {
-    const { control, distributions } = this.#shared;
+  #publish(stream: MemberStream): void {
+    const { control, distributions, evidence } = this.#shared;
     distributions[0].set(stream.distribution);
+    evidence[0].set(stream.evidence);
     Atomics.store(control, N_PASSES, stream.forwardPasses);
-    Atomics.store(control, N_FORESEEN, this.#foresee(stream, expected));
+    Atomics.store(control, FORESEEN, 0);
   }
 
-  /** What probably follows goes with the answer, for it costs less than to be asked. Returns how much. */
-  #foresee(stream: MemberStream | ForeseeingStream, expected: Uint8Array): number {
-    if (!('foresee' in stream)) return 0;
-    const { distributions, foreseen } = this.#shared;
+  /** What probably follows comes after the answer, piece by piece, until something else is asked for. */
+  #foresee(stream: MemberStream | ForeseeingStream, expected: Uint8Array): void {
+    const { control, distributions, evidence, foreseen } = this.#shared;
     let n = 0;
-    stream.foresee((byte, distribution) => {
-      n++;
-      foreseen[n] = byte;
-      distributions[n].set(distribution);
-      return n < MAXIMUM_FORESEEN;
-    }, expected);
-    return n;
+    if ('foresee' in stream) {
+      stream.foresee((byte, distribution, itsEvidence) => {
+        n++;
+        foreseen[n] = byte;
+        distributions[n].set(distribution);
+        evidence[n].set(itsEvidence);
+        this.#tell(2 * n);
+        return n < MAXIMUM_FORESEEN && Atomics.load(control, REQUEST) === this.#answered;
+      }, expected);
+    }
+    this.#tell(2 * n + 1);
+  }
+
+  #tell(foreseen: number): void {
+    Atomics.store(this.#shared.control, FORESEEN, foreseen);
+    Atomics.notify(this.#shared.control, FORESEEN);
   }
 
   async #call(id: number, name: string, argument: unknown): Promise<void> {

@@ -1,15 +1,17 @@
 import { Worker } from 'node:worker_threads';
 import { MemberError } from '../config/memberError.ts';
+import { EVIDENCE } from './evidence.ts';
 import type { Member, MemberKind, MemberStream, TextContext } from './member.ts';
 import {
-  ADVANCED,
+  ANSWER,
   createSharedMemory,
   type Failure,
+  FORESEEN,
   type FromWorker,
   fromWorkerSchema,
+  HAS_FAILED,
   MAXIMUM_FORESEEN,
   N_EXPECTED,
-  N_FORESEEN,
   N_PASSES,
   N_REQUESTED,
   REQUEST,
@@ -18,6 +20,7 @@ import {
   type ToWorker,
   viewSharedMemory,
 } from './remoteProtocol.ts';
+import { blockWhile, whenReached } from './sharedWaiting.ts';
 import { SYMBOLS } from './symbols.ts';
 
 export interface RemoteMemberOptions {
@@ -158,17 +161,19 @@ export class RemoteMember implements Member {
         reject(this.#failure);
         return;
       }
+      const { control } = this.#shared;
       this.#advancing = { resolve, reject };
-      Atomics.add(this.#shared.control, REQUEST, 1);
+      const request = (Atomics.load(control, REQUEST) + 1) | 0;
+      Atomics.store(control, REQUEST, request);
       this.#wake();
+      // Where it went wrong, a message says so.
+      whenReached(control, ANSWER, request).then(() => {
+        if (Atomics.load(control, HAS_FAILED) === 0) resolve();
+      });
     });
   }
 
   #receive(message: unknown): void {
-    if (message === ADVANCED) {
-      this.#advancing?.resolve();
-      return;
-    }
     const answer: FromWorker = fromWorkerSchema.parse(message);
     switch (answer.type) {
       case 'ready':
@@ -217,6 +222,8 @@ export class RemoteMember implements Member {
   }
 }
 
+/** Looking ahead by a byte takes microseconds; a thread that takes longer than this has died. */
+const LONGEST_FORESIGHT_MS = 50;
 /** As much of the text as any member is promised. */
 const PREFIX_BYTES = 4096;
 const SUFFIX_BYTES = 1024;
@@ -233,6 +240,7 @@ interface StreamActions {
 
 class RemoteStream implements MemberStream {
   readonly distribution = new Float64Array(SYMBOLS);
+  readonly evidence = new Float64Array(EVIDENCE);
   readonly recentLogProbabilities: Float64Array;
   readonly #shared: SharedStream;
   readonly #actions: StreamActions;
@@ -244,7 +252,7 @@ class RemoteStream implements MemberStream {
     this.#shared = shared;
     this.recentLogProbabilities = recent;
     this.#actions = actions;
-    this.distribution.set(shared.distributions[0]);
+    this.#show(0);
   }
 
   get forwardPasses(): number {
@@ -253,11 +261,11 @@ class RemoteStream implements MemberStream {
 
   advance(byte: number): Promise<void> | undefined {
     if (this.#isReleased) throw new Error('The stream has been released.');
-    const { control, foreseen, requested, distributions } = this.#shared;
+    const { control, foreseen, requested } = this.#shared;
     const next = this.#nTaken + 1;
-    if (next <= Atomics.load(control, N_FORESEEN) && foreseen[next] === byte) {
+    if (next <= this.#nForeseen(next) && foreseen[next] === byte) {
       this.#nTaken = next;
-      this.distribution.set(distributions[next]);
+      this.#show(next);
       return undefined;
     }
     this.#requestTaken();
@@ -266,7 +274,7 @@ class RemoteStream implements MemberStream {
     Atomics.store(control, N_EXPECTED, 0);
     return this.#actions.request().then(() => {
       this.#nTaken = 0;
-      this.distribution.set(distributions[0]);
+      this.#show(0);
     });
   }
 
@@ -285,8 +293,8 @@ class RemoteStream implements MemberStream {
   }
 
   foreseen(leastProbability: number): Uint8Array {
-    const { control, foreseen, distributions } = this.#shared;
-    const nForeseen = Atomics.load(control, N_FORESEEN);
+    const { foreseen, distributions } = this.#shared;
+    const nForeseen = this.#nForeseen(MAXIMUM_FORESEEN);
     let probability = 1;
     let end = this.#nTaken;
     for (; end < nForeseen; end++) {
@@ -296,10 +304,29 @@ class RemoteStream implements MemberStream {
     return foreseen.slice(this.#nTaken + 1, end + 1);
   }
 
+  /** What follows the bytes taken is in this slot. */
+  #show(slot: number): void {
+    this.distribution.set(this.#shared.distributions[slot]);
+    this.evidence.set(this.#shared.evidence[slot]);
+  }
+
   #foresees(bytes: Uint8Array): boolean {
-    const { control, foreseen } = this.#shared;
-    if (this.#nTaken + bytes.length > Atomics.load(control, N_FORESEEN)) return false;
+    const { foreseen } = this.#shared;
+    const end = this.#nTaken + bytes.length;
+    if (end > this.#nForeseen(end)) return false;
     return bytes.every((byte, i) => foreseen[this.#nTaken + 1 + i] === byte);
+  }
+
+  /** How much has been foreseen, as soon as it is this much or there will be no more. */
+  #nForeseen(wanted: number): number {
+    const { control } = this.#shared;
+    for (;;) {
+      const foreseen = Atomics.load(control, FORESEEN);
+      const isAll = (foreseen & 1) === 1;
+      if (isAll || foreseen >> 1 >= wanted || blockWhile(control, FORESEEN, foreseen, LONGEST_FORESIGHT_MS)) {
+        return foreseen >> 1;
+      }
+    }
   }
 
   #requestTaken(): void {

@@ -1,11 +1,12 @@
 import * as z from 'zod';
+import { EVIDENCE } from './evidence.ts';
 import { SYMBOLS } from './symbols.ts';
 
 /**
  * How a member in a worker thread and its stand-in talk. What is rare travels as messages; a byte to read and
- * the distribution after it travel through shared memory. With each answer the worker goes on alone along the
- * expected or the most probable bytes as far as that costs no forward pass: most bytes are then at hand when they
- * are asked for.
+ * the distribution after it travel through shared memory. After each answer the worker goes on alone along the
+ * expected or the most probable bytes as far as that costs no forward pass, until it is asked again: most bytes are
+ * then at hand when they are asked for.
  */
 export interface SharedStream {
   readonly control: Int32Array;
@@ -17,30 +18,36 @@ export interface SharedStream {
   readonly foreseen: Uint8Array;
   /** The distribution asked for, and those foreseen. */
   readonly distributions: readonly Float64Array[];
+  /** The evidence that goes with each. */
+  readonly evidence: readonly Float64Array[];
 }
 
 /** Places in `control`. */
 export const SIGNAL = 0; // changes with everything that the worker should look at
 export const REQUEST = 1; // number of the last request to read bytes
 export const N_REQUESTED = 2; // how many bytes it is
-export const N_FORESEEN = 3; // how many distributions follow the one asked for
+export const FORESEEN = 3; // twice how many distributions follow the one asked for, plus 1 when there will be no more
 export const N_PASSES = 4; // forward passes since the stream was opened
 export const N_EXPECTED = 5; // how many bytes are expected after those requested
+export const ANSWER = 6; // number of the last request that has been answered
+export const HAS_FAILED = 7; // 1 where that went wrong; a message then says how
 
 export const MAXIMUM_FORESEEN = 32;
 const N_CONTROLS = 8;
+/** A distribution and its evidence, side by side. */
+const SLOT = SYMBOLS + EVIDENCE;
 
 export function createSharedMemory(): SharedArrayBuffer {
   const nDistributions = MAXIMUM_FORESEEN + 1;
-  return new SharedArrayBuffer(8 * SYMBOLS * nDistributions + 4 * N_CONTROLS + 3 * nDistributions);
+  return new SharedArrayBuffer(8 * SLOT * nDistributions + 4 * N_CONTROLS + 3 * nDistributions);
 }
 
 export function viewSharedMemory(memory: SharedArrayBuffer): SharedStream {
   const nDistributions = MAXIMUM_FORESEEN + 1;
-  let at = 8 * SYMBOLS * nDistributions;
-  const distributions = Array.from(
+  let at = 8 * SLOT * nDistributions;
+  const slots = Array.from(
     { length: nDistributions },
-    (_, i) => new Float64Array(memory, 8 * SYMBOLS * i, SYMBOLS),
+    (_, i) => new Float64Array(memory, 8 * SLOT * i, SLOT),
   );
   const control = new Int32Array(memory, at, N_CONTROLS);
   at += 4 * N_CONTROLS;
@@ -49,7 +56,8 @@ export function viewSharedMemory(memory: SharedArrayBuffer): SharedStream {
     requested: new Uint8Array(memory, at, nDistributions),
     foreseen: new Uint8Array(memory, at + nDistributions, nDistributions),
     expected: new Uint8Array(memory, at + 2 * nDistributions, nDistributions),
-    distributions,
+    distributions: slots.map((slot) => slot.subarray(0, SYMBOLS)),
+    evidence: slots.map((slot) => slot.subarray(SYMBOLS)),
   };
 }
 
@@ -72,7 +80,7 @@ export type ToWorker = z.infer<typeof toWorkerSchema>;
 const failureSchema = z.object({ message: z.string(), hint: z.string().optional() });
 export type Failure = z.infer<typeof failureSchema>;
 
-/** From the worker; the bare number ADVANCED says that the requested bytes have been read. */
+/** From the worker. */
 export const fromWorkerSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   z.object({ type: z.literal('opened'), recent: z.instanceof(Float64Array<ArrayBufferLike>) }),
@@ -84,4 +92,3 @@ export const fromWorkerSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('closed') }),
 ]);
 export type FromWorker = z.infer<typeof fromWorkerSchema>;
-export const ADVANCED = 1;

@@ -1,4 +1,4 @@
-import type { DecoderCache, LogitRows } from '../../src/lm/neural/decoder.ts';
+import type { DecoderCache, TokenRows } from '../../src/lm/neural/decoder.ts';
 import { NONE } from '../../src/lm/neural/decoder.ts';
 import { ROOT, TokenTree } from '../../src/lm/neural/tokenTree.ts';
 
@@ -30,16 +30,16 @@ export function toyCache(size: number, seed: number, range?: number): DecoderCac
     givesAllRows: true,
     readsTrees: true,
     nRead: 0,
-    async run(nodes: Int32Array, wanted: Uint8Array, count: number): Promise<LogitRows> {
+    run(nodes: Int32Array, wanted: Uint8Array, count: number): TokenRows {
       this.nRead += count;
-      const rows: Float32Array[] = [];
+      const rows: Float64Array[] = [];
       const offsets = new Int32Array(count).fill(-1);
       for (let i = 0; i < count; i++) {
         if (wanted[i] === NONE) continue;
         offsets[i] = rows.length * size;
-        rows.push(toyLogits(pathOf(tree, nodes[i]), size, seed, range));
+        rows.push(Float64Array.from(toyLogits(pathOf(tree, nodes[i]), size, seed, range), Math.exp));
       }
-      const data = new Float32Array(rows.length * size);
+      const data = new Float64Array(rows.length * size);
       for (const [i, row] of rows.entries()) data.set(row, i * size);
       return { data, offsets, passes: 1 };
     },

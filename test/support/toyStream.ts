@@ -1,3 +1,4 @@
+import { BOUNDARY_SHARE, EVIDENCE } from '../../src/lm/evidence.ts';
 import type { MemberStream } from '../../src/lm/member.ts';
 import { END, SYMBOLS } from '../../src/lm/symbols.ts';
 
@@ -10,9 +11,11 @@ export function toyStream(
   options: { slow?: boolean; recent?: readonly number[] } = {},
 ): MemberStream {
   const distribution = new Float64Array(SYMBOLS);
+  const evidence = new Float64Array(EVIDENCE);
   const bytes: number[] = [];
   const read = () => {
     distribution.fill(1e-7);
+    evidence[BOUNDARY_SHARE] = 1 / (1 + bytes.length);
     const weights = model(new TextDecoder().decode(Uint8Array.from(bytes)));
     for (const [key, weight] of Object.entries(weights)) {
       distribution[key === 'END' ? END : key.charCodeAt(0)] += weight;
@@ -23,6 +26,7 @@ export function toyStream(
   read();
   return {
     distribution,
+    evidence,
     recentLogProbabilities: Float64Array.from(options.recent ?? []),
     forwardPasses: 0,
     advance(byte) {

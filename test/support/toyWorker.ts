@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { BOUNDARY_SHARE, EVIDENCE } from '../../src/lm/evidence.ts';
 import type { Member, MemberStream, TextContext } from '../../src/lm/member.ts';
-import { type ForeseeingStream, serveMember } from '../../src/lm/remoteHost.ts';
+import { type ForeseeingStream, type ForesightVisitor, serveMember } from '../../src/lm/remoteHost.ts';
 import { SYMBOLS } from '../../src/lm/symbols.ts';
 
 /** A member that knows one thing: after a byte comes the next higher one, with what has been read as its weight. */
@@ -23,6 +24,7 @@ class ToyMember implements Member {
 
 class ToyStream implements ForeseeingStream {
   readonly distribution = new Float64Array(SYMBOLS);
+  readonly evidence = new Float64Array(EVIDENCE);
   readonly recentLogProbabilities = Float64Array.of(-1, -2);
   forwardPasses: number;
   #last: number;
@@ -30,30 +32,31 @@ class ToyStream implements ForeseeingStream {
   constructor(last: number, forwardPasses: number) {
     this.#last = last;
     this.forwardPasses = forwardPasses;
-    this.#fill(this.distribution, last);
+    this.#fill(this, last);
   }
 
   advance(byte: number): Promise<void> | undefined {
     if (byte === 0) throw new Error('a zero byte');
     this.#last = byte;
     this.forwardPasses++;
-    this.#fill(this.distribution, byte);
+    this.#fill(this, byte);
     return byte % 2 === 0 ? Promise.resolve() : undefined;
   }
 
-  foresee(visit: (byte: number, distribution: Float64Array) => boolean): void {
-    const distribution = new Float64Array(SYMBOLS);
+  foresee(visit: ForesightVisitor): void {
+    const ahead = { distribution: new Float64Array(SYMBOLS), evidence: new Float64Array(EVIDENCE) };
     for (let byte = this.#last + 1; byte < 255 && byte % 8 !== 0; byte++) {
-      this.#fill(distribution, byte);
-      if (!visit(byte, distribution)) return;
+      this.#fill(ahead, byte);
+      if (!visit(byte, ahead.distribution, ahead.evidence)) return;
     }
   }
 
   release(): void {}
 
-  #fill(out: Float64Array, byte: number): void {
-    out.fill(0.1 / (SYMBOLS - 1));
-    out[byte + 1] = 0.9;
+  #fill({ distribution, evidence }: Pick<MemberStream, 'distribution' | 'evidence'>, byte: number): void {
+    distribution.fill(0.1 / (SYMBOLS - 1));
+    distribution[byte + 1] = 0.9;
+    evidence[BOUNDARY_SHARE] = byte / 256;
   }
 }
 

@@ -36,6 +36,7 @@ async function run(models: readonly ToyModel[], policy: Policy, skipBelow: numbe
   const completion = await complete({
     context: { documentId: 'a', languageId: 'a', prefix: new Uint8Array(), suffix: new Uint8Array() },
     streams: models.map((model, i) => noting(model, logs[i])),
+    members: models.map((_, i) => ({ id: `m${i}`, kind: 'neural' })),
     policy,
     combiner: 'linear',
     maximumBytes: 60,

@@ -172,7 +172,13 @@ describe('both exports of one model write the same', () => {
   test('random weights of 4 bits', async () => {
     const twoPart = await randomOnnx({ folder }, tiny, 'twoPart');
     const grow = await randomOnnx({ folder }, tiny, 'grow');
-    const shape = { nLayers: 2, nKeyValueHeads: 2, headSize: 16, vocabularySize: tiny.vocabulary };
+    const shape = {
+      nLayers: 2,
+      nKeyValueHeads: 2,
+      headSize: 16,
+      vocabularySize: tiny.vocabulary,
+      nPositions: tiny.positions,
+    };
     await check(path.join(twoPart, 'model.onnx'), path.join(grow, 'onnx/model_q4.onnx'), shape);
   });
 });
@@ -202,7 +208,7 @@ async function greedy(decoder: Decoder, prompt: readonly number[], count: number
     });
     const wanted = new Uint8Array(next.length);
     wanted[next.length - 1] = REQUIRED;
-    const { data, offsets } = await cache.run(nodes, wanted, next.length);
+    const { data, offsets } = cache.run(nodes, wanted, next.length);
     const row = data.subarray(offsets[next.length - 1]).subarray(0, decoder.vocabularySize);
     next = [row.indexOf(Math.max(...row))];
     written.push(next[0]);

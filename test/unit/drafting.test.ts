@@ -6,20 +6,13 @@ import { loadMemberManifest } from '../../src/config/memberManifest.ts';
 import { type Completion, complete } from '../../src/decoding/complete.ts';
 import { type DraftingOptions, draftingDefaults } from '../../src/decoding/drafting.ts';
 import type { Member, MemberStream, TextContext } from '../../src/lm/member.ts';
-import { ByteTokenizer } from '../../src/lm/neural/byteTokenizer.ts';
-import {
-  defaultNeuralMemberOptions,
-  NeuralMember,
-  openNeuralMember,
-} from '../../src/lm/neural/neuralMember.ts';
-import { defaultPromptLimits, PromptBuilder } from '../../src/lm/neural/prompt.ts';
-import { SortedVocabulary } from '../../src/lm/neural/sortedVocabulary.ts';
+import { type NeuralMember, openNeuralMember } from '../../src/lm/neural/neuralMember.ts';
 import { Hedge } from '../../src/policy/hedge.ts';
-import { toyCache } from '../support/toyDecoder.ts';
+import { toyNeuralMember } from '../support/toyNeuralMember.ts';
 import { says, toyStream } from '../support/toyStream.ts';
 
 const folder = fileURLToPath(new URL('../../models/consort-typescript-2m', import.meta.url));
-const source = readFileSync(new URL('../../src/decoding/combiner.ts', import.meta.url));
+const source = readFileSync(new URL('../support/source.txt', import.meta.url));
 const never = new AbortController().signal;
 
 function contextAt(at: number, documentId: string): TextContext {
@@ -52,6 +45,7 @@ async function completeWith(
     const completion = await complete({
       context,
       streams: [stream, proposing(draft ?? new Uint8Array())],
+      members: [member, { id: 'proposer', kind: 'ngram' }],
       policy: new Hedge(2),
       combiner: 'linear',
       maximumBytes: 40,
@@ -91,8 +85,12 @@ async function replay(
   }
 }
 
-/** The same text, whatever was proposed and whatever was read before. */
-function check(member: () => Member, nRuns: number, compare: (a: Completion, b: Completion) => void) {
+/** The same text, whatever was proposed, whatever was read before, and in whichever pieces. */
+function check(
+  member: (prefillTokens?: number) => Member,
+  nRuns: number,
+  compare: (a: Completion, b: Completion) => void,
+) {
   let n = 0;
   return fc.assert(
     fc.asyncProperty(
@@ -100,17 +98,17 @@ function check(member: () => Member, nRuns: number, compare: (a: Completion, b: 
       events,
       fc.nat(40),
       fc.uint8Array({ maxLength: 20 }),
-      async (at, history, nTrue, noise) => {
+      fc.constantFrom(1, 3, 8, 17, 64),
+      async (at, history, nTrue, noise, prefillTokens) => {
+        const other = member(prefillTokens);
         const plain = await completeWith(member(), contextAt(at, `plain ${n}`), null);
         const truth = Buffer.from(plain.completion.text).subarray(0, nTrue);
         const documentId = `drafted ${n++}`;
-        await replay(member(), history, documentId);
-        const drafted = await completeWith(
-          member(),
-          contextAt(at, documentId),
-          Buffer.concat([truth, noise]),
-          { ...draftingDefaults, shortest: 1 },
-        );
+        await replay(other, history, documentId);
+        const drafted = await completeWith(other, contextAt(at, documentId), Buffer.concat([truth, noise]), {
+          ...draftingDefaults,
+          shortest: 1,
+        });
         compare(plain.completion, drafted.completion);
       },
     ),
@@ -119,26 +117,14 @@ function check(member: () => Member, nRuns: number, compare: (a: Completion, b: 
 }
 
 describe('over a toy decoder, to the last bit of it', () => {
-  const tokenizer = new ByteTokenizer(JSON.parse(readFileSync(`${folder}/tokenizer.json`, 'utf8')));
-  const marker = (text: string) => tokenizer.marker(text) ?? 0;
-  const markers = {
-    prefix: marker('<|fim_prefix|>'),
-    suffix: marker('<|fim_suffix|>'),
-    middle: marker('<|fim_middle|>'),
-    order: 'spm' as const,
-  };
-  const vocabularySize = tokenizer.tokens.length;
-  const member = new NeuralMember(
-    'toy',
-    { vocabularySize, createCache: () => toyCache(vocabularySize, 1, 14), close: async () => {} },
-    new SortedVocabulary(tokenizer.tokens, [0]),
-    () => new PromptBuilder(tokenizer, markers, 1024, defaultPromptLimits),
-    { ...defaultNeuralMemberOptions, cacheBytes: 1 },
+  const members = new Map(
+    [1, 3, 8, 17, 64].map((prefillTokens) => [prefillTokens, toyNeuralMember({ prefillTokens })]),
   );
+  const member = toyNeuralMember();
 
   test('the text depends neither on drafts, nor on what was read, rolled back or cancelled before', () =>
     check(
-      () => member,
+      (prefillTokens) => members.get(prefillTokens ?? 0) ?? member,
       25,
       (plain, drafted) => expect(drafted).toEqual(plain),
     ));

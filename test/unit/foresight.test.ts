@@ -30,18 +30,20 @@ test('the workspace member sees ahead what it would say, and looking ahead moves
         const [plain, looking] = [await open(prefix), await open(prefix)];
         let next = at;
         for (const { n, expected } of looks) {
-          const foreseen: [number, Float64Array][] = [];
-          looking.foresee((byte, distribution) => {
-            foreseen.push([byte, distribution.slice()]);
+          const foreseen: [number, Float64Array, Float64Array][] = [];
+          looking.foresee((byte, distribution, evidence) => {
+            foreseen.push([byte, distribution.slice(), evidence.slice()]);
             return true;
           }, Buffer.from(expected));
           expect(looking.distribution).toEqual(plain.distribution);
+          expect(looking.evidence).toEqual(plain.evidence);
           let isAsForeseen = true;
           for (const [i, byte] of known.subarray(next, next + n).entries()) {
             await plain.advance(byte);
             await looking.advance(byte);
             isAsForeseen &&= foreseen[i]?.[0] === byte;
-            if (isAsForeseen) expect(plain.distribution).toEqual(foreseen[i][1]);
+            expect(looking.evidence).toEqual(plain.evidence);
+            if (isAsForeseen) expect([plain.distribution, plain.evidence]).toEqual(foreseen[i].slice(1));
           }
           next = Math.min(known.length, next + n);
         }

@@ -12,7 +12,7 @@ import {
 import { END } from '../../src/lm/symbols.ts';
 
 const folder = fileURLToPath(new URL('../../models/consort-typescript-2m', import.meta.url));
-const source = readFileSync(new URL('../../src/lm/neural/frontier.ts', import.meta.url));
+const source = readFileSync(new URL('../support/source.txt', import.meta.url));
 const never = new AbortController().signal;
 
 async function openMember(options = defaultNeuralMemberOptions): Promise<NeuralMember> {
@@ -64,7 +64,7 @@ describe('reading', () => {
       await stream.advance(byte);
     }
     stream.release();
-    expect(bits / 300).toBeLessThan(2.5);
+    expect(bits / 300).toBeLessThan(2);
   });
 
   test('without a word before the cursor it still answers', async () => {
@@ -219,6 +219,16 @@ describe('what was read before changes the cost, not the answer', () => {
       expect(small.cacheBytes).toBeLessThan(5 << 20);
     }
     await small.close();
+  });
+});
+
+test('a manifest that asks for more context than the model has positions is refused', async () => {
+  const { manifest, problem } = await loadMemberManifest(folder);
+  if (!manifest) throw problem;
+  const opening = openNeuralMember(folder, { ...manifest, contextTokens: 4096 });
+  await expect(opening).rejects.toThrow(/asks for 4096 tokens of context, its model has 2048 positions/);
+  await expect(opening).rejects.toMatchObject({
+    hint: expect.stringMatching(/contextTokens .* 2048 or less/),
   });
 });
 

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NgramIndex, type Scope } from '../../src/lm/ngram/ngramIndex.ts';
@@ -252,7 +253,7 @@ describe('a saved index', () => {
     const index = indexOf(files);
     index.setDocument('a', latin1('return [0];\n'), 'workspace', 1234.5);
     await open(index, 'own', seededString(3, 500));
-    return { index, file: Buffer.concat(index.save()) };
+    return { index, file: Buffer.concat([...index.save()]) };
   };
 
   test('predicts as before, and goes on', async () => {
@@ -274,10 +275,23 @@ describe('a saved index', () => {
     'it is cut in its header': (file) => file.subarray(0, 40),
     'a byte of it changed': (file) =>
       Buffer.concat([file.subarray(0, -500), Buffer.from('?'), file.subarray(-499)]),
+    'a number in its header changed': (file) =>
+      Buffer.from(file.toString('latin1').replace('"modifiedMs":1234.5', '"modifiedMs":1234.6'), 'latin1'),
     'it is of another version': (file) =>
-      Buffer.from(file.toString('latin1').replace('n-gram 1', 'n-gram 0'), 'latin1'),
+      checked(Buffer.from(file.toString('latin1').replace(/n-gram \d/, 'n-gram 0'), 'latin1')),
     'it is something else': () => Buffer.from('PK\x03\x04 something else'),
   };
+  /** The file with the checksum that belongs to it. */
+  const checked = (file: Buffer) => {
+    file.writeUInt32LE(crc32(file.subarray(0, -4)), file.length - 4);
+    return file;
+  };
+
+  test('has a checksum over all of it', async () => {
+    const { file } = await saved();
+    expect(checked(Buffer.from(file))).toEqual(file);
+  });
+
   for (const [name, damage] of Object.entries(damages)) {
     test(`is refused where ${name}`, async () => {
       const { file } = await saved();
@@ -286,6 +300,21 @@ describe('a saved index', () => {
       expect(index.stats).toMatchObject({ files: 0, bytes: 0 });
     });
   }
+
+  test('is not whole any more once the workspace has changed', async () => {
+    const index = indexOf(files);
+    const version = index.workspaceVersion;
+    index.setDocument('own', latin1('let a;'), 'open');
+    expect(index.workspaceVersion).toBe(version);
+    index.setDocument('a', latin1('let b;'), 'workspace');
+    expect(index.workspaceVersion).toBeGreaterThan(version);
+  });
+
+  test('takes the time of a file that was touched', () => {
+    const index = indexOf(files);
+    index.setDocument('a', latin1(files.a[1]), 'workspace', 99);
+    expect([...index.files()]).toContainEqual({ id: 'a', bytes: 30_000, modifiedMs: 99 });
+  });
 
   test('is refused where it holds more than the limit', async () => {
     expect(indexOf({}, 1000).load((await saved()).file)).toBe(false);

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { MemberError } from '../../src/config/memberError.ts';
 import { loadMemberManifest } from '../../src/config/memberManifest.ts';
+import { BOUNDARY_SHARE } from '../../src/lm/evidence.ts';
 import type { TextContext } from '../../src/lm/member.ts';
 import { openNeuralMember } from '../../src/lm/neural/neuralMember.ts';
 import { type RemoteMember, startRemoteMember } from '../../src/lm/remoteMember.ts';
@@ -41,6 +42,7 @@ describe('a member in a worker', () => {
       const byte = character.charCodeAt(0);
       await stream.advance(byte);
       expect(stream.distribution[byte + 1]).toBe(0.9);
+      expect(stream.evidence[BOUNDARY_SHARE]).toBe(byte / 256);
     }
     expect(stream.forwardPasses).toBeGreaterThan(2);
     stream.release();
@@ -129,7 +131,7 @@ describe('a member in a worker', () => {
 });
 
 describe('a neural member in a worker', () => {
-  const source = readFileSync(new URL('../../src/lm/neural/frontier.ts', import.meta.url));
+  const source = readFileSync(new URL('../support/source.txt', import.meta.url));
 
   test('gives the distributions that it gives at home', async () => {
     const { manifest, problem } = await loadMemberManifest(folder);
@@ -150,7 +152,9 @@ describe('a neural member in a worker', () => {
     const streams = await Promise.all([home.open(context, never), away.open(context, never)]);
     let nWaits = 0;
     for (const byte of source.subarray(1500, 1600)) {
-      const [a, b] = streams.map((stream) => stream.distribution);
+      const [a, b] = streams.map(({ distribution, evidence }) =>
+        Float64Array.of(...distribution, ...evidence),
+      );
       expect(Math.max(...a.map((p, i) => Math.abs(p - b[i])))).toBeLessThan(1e-6);
       const waits = streams.map((stream) => stream.advance(byte));
       if (waits[1]) nWaits++;

@@ -24,8 +24,8 @@ describe('the sorted vocabulary', () => {
         const random = seededRandom(seed);
         const logits = Float32Array.from({ length: tokens.length + 2 }, () => 60 * random() - 30);
         const row = new Float64Array(vocabulary.rowLength);
-        vocabulary.prefixSums(logits, 0, row);
         const powers = Array.from(logits, (x) => Math.exp(x));
+        vocabulary.prefixSums(Float64Array.from(powers), 0, row);
         const total = powers.slice(0, -1).reduce((a, b) => a + b);
         const starts = (token: Uint8Array, beginning: Uint8Array) =>
           beginning.every((byte, i) => token[i] === byte);

@@ -1,9 +1,11 @@
 import type { TokenTree } from './tokenTree.ts';
 
-/** A token-level language model: gives logits for tokens placed in a tree over its KV caches. */
+/** A token-level language model: tells what follows tokens placed in a tree over its KV caches. */
 export interface Decoder {
-  /** Length of a row of logits. */
+  /** Length of a row. */
   readonly vocabularySize: number;
+  /** Tokens that one text may have; those beyond are read as if they stood at the last place. */
+  readonly nPositions: number;
   createCache(): DecoderCache;
   close(): Promise<void>;
 }
@@ -20,14 +22,14 @@ export interface DecoderCache {
   /**
    * Evaluates `count` nodes of the tree, parents before their children; all other ancestors have been evaluated.
    * @param wanted per node: NONE, or IF_AT_HAND, or REQUIRED
-   * @returns the rows of logits; valid until the next run
+   * @returns what follows them; valid until the next run
    */
-  run(nodes: Int32Array, wanted: Uint8Array, count: number): Promise<LogitRows>;
+  run(nodes: Int32Array, wanted: Uint8Array, count: number): TokenRows;
 }
 
-/** Rows of logits, vocabularySize long each. */
-export interface LogitRows {
-  readonly data: Float32Array;
+/** What follows tokens: rows of weights ≥ 0, vocabularySize long each; over their sum they are probabilities. */
+export interface TokenRows {
+  readonly data: Float32Array | Float64Array;
   /** Per evaluated node: where its row starts in `data`, or -1 where it has none. */
   readonly offsets: Int32Array;
   /** How many forward passes were run. */

@@ -1,13 +1,20 @@
 import { RECENT_BYTES } from '../member.ts';
+import type { ForesightVisitor } from '../remoteHost.ts';
 import { END, NEWLINE } from '../symbols.ts';
 import { ByteBigrams } from './byteBigrams.ts';
 import type { DecoderCache } from './decoder.ts';
-import { IF_AT_HAND, MAXIMUM_BATCH, NONE, REQUIRED } from './decoder.ts';
+import { IF_AT_HAND, NONE, REQUIRED } from './decoder.ts';
 import { Frontier, type FrontierOptions } from './frontier.ts';
 import type { Prompt, PromptBuilder } from './prompt.ts';
 import type { SortedVocabulary } from './sortedVocabulary.ts';
 import { afterBatch, CacheReader, TokenBatch } from './tokenReader.ts';
 import { ROOT } from './tokenTree.ts';
+
+export interface DocumentReaderOptions {
+  readonly frontier: FrontierOptions;
+  /** Tokens of one forward pass of a prefill. */
+  readonly prefillTokens: number;
+}
 
 /** What was scored of a token: ln p of each of its bytes, and that the token then ends. */
 interface TokenScore {
@@ -46,29 +53,32 @@ export class DocumentReader {
   };
   readonly #bigrams = new ByteBigrams();
   #scoreFrom = 0;
+  readonly #prefillTokens: number;
 
   constructor(
     cache: DecoderCache,
     vocabulary: SortedVocabulary,
     prompts: PromptBuilder,
-    options: FrontierOptions,
+    { frontier, prefillTokens }: DocumentReaderOptions,
   ) {
+    this.#prefillTokens = prefillTokens;
     this.prompts = prompts;
     this.reader = new CacheReader(cache, vocabulary);
     this.reader.onRow = (node, sums) => this.#scoreNext(node, sums);
     cache.tree.onFree((node) => this.#scores.delete(node));
-    this.cursor = new Frontier(this.reader, options, this.#bigrams);
-    this.#anchor = new Frontier(this.reader, options, this.#bigrams);
-    this.#scout = new Frontier(this.reader, options, this.#bigrams);
+    this.cursor = new Frontier(this.reader, frontier, this.#bigrams);
+    this.#anchor = new Frontier(this.reader, frontier, this.#bigrams);
+    this.#scout = new Frontier(this.reader, frontier, this.#bigrams);
   }
 
   /** Goes on from the cursor along the expected and then the most probable bytes of the line, as far as has been read. */
-  foresee(visit: (byte: number, distribution: Float64Array) => boolean, expected: Uint8Array): void {
+  foresee(visit: ForesightVisitor, expected: Uint8Array): void {
     const scout = this.#scout;
     scout.copyFrom(this.cursor);
     for (let i = 0, isOn = true; isOn; i++) {
       const byte = i < expected.length ? expected[i] : scout.mostProbable;
-      isOn = byte !== END && byte !== NEWLINE && scout.tryAdvance(byte) && visit(byte, scout.distribution);
+      isOn = byte !== END && byte !== NEWLINE && scout.tryAdvance(byte);
+      isOn &&= visit(byte, scout.distribution, scout.evidence);
     }
     scout.clear();
   }
@@ -77,15 +87,15 @@ export class DocumentReader {
    * Reads what probably follows the cursor in two batches: the tokens as the tokenizer would set them, and then,
    * where a pass reads a tree, the other tokenisations that turn out to weigh enough, all along the bytes at once.
    */
-  async expect(bytes: Uint8Array, isWanted: () => boolean): Promise<void> {
+  expect(bytes: Uint8Array): void {
     const { leader } = this.cursor;
     if (!leader) return;
     this.#batch.clear();
     this.#addDraft(leader.node, Buffer.concat([leader.residual, bytes]));
-    await this.#readAhead();
-    if (!this.reader.cache.readsTrees || !isWanted()) return;
+    this.#readAhead();
+    if (!this.reader.cache.readsTrees) return;
     this.#rehearse(bytes);
-    await this.#readAhead();
+    this.#readAhead();
   }
 
   /** Adds what the frontier will need along these bytes to the batch, as far as what has been read tells. */
@@ -110,8 +120,8 @@ export class DocumentReader {
     }
   }
 
-  async #readAhead(): Promise<void> {
-    await this.reader.read(this.#batch);
+  #readAhead(): void {
+    this.reader.read(this.#batch);
     for (let i = 0; i < this.#batch.count; i++) this.reader.release(this.#batch.nodes[i]);
   }
 
@@ -131,7 +141,7 @@ export class DocumentReader {
       const byte = prompt.forced[i];
       this.#forcedScores.push(Math.log(this.#anchor.distribution[byte]));
       this.#forced = prompt.forced.slice(0, i + 1);
-      await this.#anchor.advance(byte);
+      this.#anchor.advance(byte);
     }
     this.cursor.copyFrom(this.#anchor);
   }
@@ -169,7 +179,7 @@ export class DocumentReader {
       node = next;
     }
     this.reader.hold(node);
-    for (let from = nKnown; from < tokens.length; from += MAXIMUM_BATCH) {
+    for (let from = nKnown; from < tokens.length; from += this.#prefillTokens) {
       if (signal.aborted) {
         // What has been read stays: it is the next request's beginning.
         this.reader.release(this.#promptEnd);
@@ -178,14 +188,15 @@ export class DocumentReader {
         this.#forced = NOT_READ;
         signal.throwIfAborted();
       }
-      const to = Math.min(from + MAXIMUM_BATCH, tokens.length);
-      node = await this.#readChunk(node, from, to);
+      const to = Math.min(from + this.#prefillTokens, tokens.length);
+      node = this.#readChunk(node, from, to);
+      if (to < tokens.length) await turnOfEventLoop();
     }
     return node;
   }
 
   /** Reads tokens from `from` to `to` after a held node, which is let go; returns the last one, held. */
-  async #readChunk(node: number, from: number, to: number): Promise<number> {
+  #readChunk(node: number, from: number, to: number): number {
     const { tokens } = this.#prompt;
     this.#batch.clear();
     for (let i = from; i < to; i++) {
@@ -193,7 +204,7 @@ export class DocumentReader {
       const parent = i === from ? node : afterBatch(i - from - 1);
       this.#batch.add(parent, tokens[i], i === tokens.length - 1 ? REQUIRED : scored);
     }
-    await this.reader.read(this.#batch);
+    this.reader.read(this.#batch);
     this.reader.release(node);
     for (let i = 0; i < to - from - 1; i++) this.reader.release(this.#batch.nodes[i]);
     return this.#batch.nodes[to - from - 1];
@@ -232,6 +243,11 @@ export class DocumentReader {
     const bytes = new Float64Array(vocabulary.depth(vocabulary.nodeOfToken[token]));
     this.#scores.set(node, { token, bytes, ends: vocabulary.byteLogProbabilities(sums, token, bytes) });
   }
+}
+
+/** In which an abort is heard. */
+function turnOfEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The most tokens that are read ahead. */

@@ -4,8 +4,10 @@ import { type Field, MessageWriter, readFields } from './protobuf.ts';
 export const logitRowsInput = 'consort.logit_rows';
 
 export interface PatchedExport {
-  /** The file; undefined where nothing was to change. */
-  readonly model: Uint8Array | undefined;
+  /** The file, to be put together. */
+  readonly parts: readonly Uint8Array[];
+  /** Whether anything was to change. */
+  readonly isPatched: boolean;
   /** Whether the model has `logitRowsInput`, and gives those rows only. */
   readonly choosesRows: boolean;
 }
@@ -20,7 +22,7 @@ export interface PatchedExport {
 export function patchExport(model: Uint8Array): PatchedExport {
   const fields = [...readFields(model)];
   const graph = fields.find((field) => field.number === 7);
-  if (!graph || !('bytes' in graph)) return { model: undefined, choosesRows: false };
+  if (!graph || !('bytes' in graph)) return { parts: [model], isPatched: false, choosesRows: false };
   const graphFields = [...readFields(graph.bytes)];
   const nodes = new Map(
     graphFields.flatMap((field) => (field.number === 1 ? [[field, readNode(field)]] : [])),
@@ -29,7 +31,7 @@ export function patchExport(model: Uint8Array): PatchedExport {
   const isOpen = [...nodes.values()].some(
     (node) => node.operator === 'MatMulNBits' && !node.hasAccuracyLevel,
   );
-  if (!head && !isOpen) return { model: undefined, choosesRows: false };
+  if (!head && !isOpen) return { parts: [model], isPatched: false, choosesRows: false };
 
   const patched = new MessageWriter();
   for (const field of graphFields) {
@@ -42,7 +44,7 @@ export function patchExport(model: Uint8Array): PatchedExport {
   if (head) patched.message(11, valueInfo(logitRowsInput, int64));
   const whole = new MessageWriter();
   for (const field of fields) field === graph ? whole.message(7, patched) : whole.raw(field.raw);
-  return { model: Buffer.concat(whole.parts), choosesRows: head !== undefined };
+  return { parts: whole.parts, isPatched: true, choosesRows: head !== undefined };
 }
 
 const float32 = 1;

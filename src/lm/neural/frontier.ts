@@ -1,3 +1,4 @@
+import { BOUNDARY_SHARE, EVIDENCE } from '../evidence.ts';
 import { SYMBOLS } from '../symbols.ts';
 import { ByteBigrams } from './byteBigrams.ts';
 import { REQUIRED } from './decoder.ts';
@@ -24,6 +25,8 @@ export const defaultFrontierOptions: FrontierOptions = { hypotheses: 4, threshol
 export class Frontier {
   /** The distribution over the next symbol. */
   readonly distribution = new Float64Array(SYMBOLS);
+  /** EVIDENCE numbers about it. */
+  readonly evidence = new Float64Array(EVIDENCE);
   readonly #reader: TokenReader;
   readonly #options: FrontierOptions;
   readonly #batch = new TokenBatch();
@@ -88,6 +91,7 @@ export class Frontier {
     this.#length = other.#length;
     this.#flat = other.#flat;
     this.distribution.set(other.distribution);
+    this.evidence.set(other.evidence);
   }
 
   /** The most probable symbol. */
@@ -106,13 +110,14 @@ export class Frontier {
     return { node: node[heaviest], residual: this.#text.slice(this.#length - length, this.#length) };
   }
 
-  /** The text goes on with this byte. Returns nothing where no forward pass was needed. */
-  advance(byte: number): Promise<void> | undefined {
+  /** The text goes on with this byte. */
+  advance(byte: number): void {
     this.#record(byte);
     const total = this.#narrow(byte);
-    if (this.#fallback || this.#isLate(total)) return this.#advanceLate(total);
-    this.#rescale(total);
-    return this.#fork();
+    this.#rescale(this.#fallback || this.#isLate(total) ? this.#wakeLate(total) : total);
+    this.#chooseForks();
+    this.#reader.read(this.#batch);
+    this.#conclude();
   }
 
   /** As `advance`, but only where that needs no forward pass; else returns false and is empty. */
@@ -188,19 +193,18 @@ export class Frontier {
     return 0;
   }
 
-  /** The unlikely happened: what goes on with this byte has yet to be read. */
-  async #advanceLate(narrowed: number): Promise<void> {
+  /** The unlikely happened: what goes on with this byte has yet to be read. Returns the hypotheses' mass. */
+  #wakeLate(narrowed: number): number {
     const fallback = this.#fallback;
     this.#fallback = undefined;
     let total = narrowed;
     while (this.#isLate(total)) {
       const late = this.#pending.take();
-      if (late) total += await this.#wake(late);
+      if (late) total += this.#wake(late);
     }
-    if (fallback && total === 0) total = await this.#wake(fallback);
+    if (fallback && total === 0) total = this.#wake(fallback);
     else if (fallback) this.#reader.release(fallback.node);
-    this.#rescale(total);
-    await this.#fork();
+    return total;
   }
 
   /** Does a fork that waits seem to weigh too much to go on waiting? */
@@ -256,15 +260,7 @@ export class Frontier {
     this.#flat = Math.max(FLOOR, flat * factor + this.#pending.rescale(factor));
   }
 
-  /** Where a token can end here: the forks worth a forward pass are read, the others wait. */
-  #fork(): Promise<void> | undefined {
-    this.#chooseForks();
-    const wait = this.#reader.read(this.#batch);
-    if (wait) return wait.then(() => this.#conclude());
-    this.#conclude();
-    return undefined;
-  }
-
+  /** Where a token can end here: the forks worth a forward pass go into the batch, the others wait. */
   #chooseForks(): void {
     const { vocabulary } = this.#reader;
     const paths = this.#paths;
@@ -303,14 +299,14 @@ export class Frontier {
   }
 
   /** Reads a waiting fork and the tokens that have ended since; returns the hypothesis's mass. */
-  async #wake(late: LateFork): Promise<number> {
+  #wake(late: LateFork): number {
     this.#batch.clear();
     const residual = this.#addLate(late, this.#batch);
     if (residual < 0) {
       this.#reader.release(late.node);
       return 0;
     }
-    await this.#reader.read(this.#batch);
+    this.#reader.read(this.#batch);
     return this.#pushLate(late, residual);
   }
 
@@ -363,6 +359,7 @@ export class Frontier {
     const { vocabulary } = this.#reader;
     const paths = this.#paths;
     const out = this.distribution;
+    this.evidence[BOUNDARY_SHARE] = paths.boundaryShare;
     out.fill(this.#flat / SYMBOLS);
     this.#pending.addNext(this.#length, out);
     for (let i = 0; i < paths.count; i++) {

@@ -1,14 +1,18 @@
 import { readFile } from 'node:fs/promises';
-import { type Decoder, type DecoderCache, type LogitRows, MAXIMUM_BATCH, NONE, REQUIRED } from './decoder.ts';
-import { logitRowsInput, type PatchedExport, patchExport } from './exportPatch.ts';
+import { MemberError } from '../../config/memberError.ts';
+import { type Decoder, type DecoderCache, MAXIMUM_BATCH, NONE, REQUIRED, type TokenRows } from './decoder.ts';
+import { logitRowsInput, patchExport } from './exportPatch.ts';
 import {
   checkSignature,
   type DecoderShape,
   floatData,
-  type InferenceSession,
   integers,
   openSession,
+  probabilitiesOutput,
+  type Session,
+  softmax,
   Tensor,
+  type Tensors,
 } from './session.ts';
 import { ROOT, TokenTree } from './tokenTree.ts';
 
@@ -19,7 +23,7 @@ import { ROOT, TokenTree } from './tokenTree.ts';
  */
 export async function openGrowDecoder(modelPath: string, shape: DecoderShape): Promise<Decoder> {
   const { model, choosesRows } = await patchModel(modelPath);
-  const session = await openSession(modelPath, model);
+  const session = openSession(modelPath, model);
   const inputs: Record<string, string> = { input_ids: 'int64' };
   const outputs: Record<string, string> = { logits: 'float32' };
   for (let layer = 0; layer < shape.nLayers; layer++) {
@@ -31,17 +35,25 @@ export async function openGrowDecoder(modelPath: string, shape: DecoderShape): P
   checkSignature(session, inputs, outputs);
   return {
     vocabularySize: shape.vocabularySize,
+    nPositions: shape.nPositions,
     createCache: () => new GrowCache(session, shape, choosesRows),
-    close: () => session.release(),
+    close: async () => session.close(),
   };
 }
 
 /** A file that cannot be read, or is no model, is left to the session to complain about. */
-async function patchModel(modelPath: string): Promise<PatchedExport> {
+async function patchModel(
+  modelPath: string,
+): Promise<{ readonly model: Uint8Array<ArrayBuffer>; readonly choosesRows: boolean }> {
   try {
-    return patchExport(await readFile(modelPath));
-  } catch {
-    return { model: undefined, choosesRows: false };
+    const file = await readFile(modelPath);
+    const { parts, choosesRows } = patchExport(file);
+    return { model: Buffer.concat([...parts, softmax()]), choosesRows };
+  } catch (error) {
+    throw new MemberError(
+      `its model cannot be read: ${error instanceof Error ? error.message : error}`,
+      'Get the file again.',
+    );
   }
 }
 
@@ -56,15 +68,16 @@ class GrowCache implements DecoderCache {
   /** Where the rows cannot be chosen, known from the first run of several tokens on. */
   givesAllRows: boolean;
   readonly readsTrees = false;
-  readonly #session: InferenceSession;
+  readonly #session: Session;
   readonly #shape: DecoderShape;
   /** Per node: a past whose first depth + 1 tokens are its path. A child's past serves its ancestors too. */
   readonly #pasts = new Map<number, Past>();
   readonly #names: readonly string[];
+  readonly #outputNames: readonly string[];
   readonly #offsets = new Int32Array(MAXIMUM_BATCH);
   readonly #choosesRows: boolean;
 
-  constructor(session: InferenceSession, shape: DecoderShape, choosesRows: boolean) {
+  constructor(session: Session, shape: DecoderShape, choosesRows: boolean) {
     this.#session = session;
     this.#choosesRows = choosesRows;
     this.givesAllRows = choosesRows;
@@ -74,6 +87,7 @@ class GrowCache implements DecoderCache {
       { length: 2 * shape.nLayers },
       (_, i) => `${i >> 1}.${i % 2 === 0 ? 'key' : 'value'}`,
     );
+    this.#outputNames = [probabilitiesOutput, ...this.#names.map((name) => `present.${name}`)];
   }
 
   get bytes(): number {
@@ -84,15 +98,15 @@ class GrowCache implements DecoderCache {
     return bytes;
   }
 
-  async run(nodes: Int32Array, wanted: Uint8Array, count: number): Promise<LogitRows> {
+  run(nodes: Int32Array, wanted: Uint8Array, count: number): TokenRows {
     const { vocabularySize } = this.#shape;
     const parts: Float32Array[] = [];
     let total = 0;
     let passes = 0;
     for (let from = 0; from < count; passes++) {
       const to = this.#chainEnd(nodes, wanted, from, count);
-      const logits = await this.#runChain(nodes.subarray(from, to), wanted.subarray(from, to));
-      const nRows = logits.length / vocabularySize;
+      const rows = this.#runChain(nodes.subarray(from, to), wanted.subarray(from, to));
+      const nRows = rows.length / vocabularySize;
       if (to - from > 1 && !this.#choosesRows) this.givesAllRows = nRows === to - from;
       // Rows from the last back: all of them, those chosen, or the last alone.
       for (let i = to - 1, row = nRows - 1; i >= from; i--) {
@@ -100,8 +114,8 @@ class GrowCache implements DecoderCache {
         this.#offsets[i] = isGiven && wanted[i] !== NONE ? total + row * vocabularySize : -1;
         if (isGiven) row--;
       }
-      parts.push(logits);
-      total += logits.length;
+      parts.push(rows);
+      total += rows.length;
       from = to;
     }
     return { data: parts.length === 1 ? parts[0] : joined(parts, total), offsets: this.#offsets, passes };
@@ -115,32 +129,34 @@ class GrowCache implements DecoderCache {
     return to;
   }
 
-  async #runChain(nodes: Int32Array, wanted: Uint8Array): Promise<Float32Array> {
+  #runChain(nodes: Int32Array, wanted: Uint8Array): Float32Array {
     const { tree } = this;
     const parent = tree.parent[nodes[0]];
     const past = this.#pastOf(parent);
     const length = past.length + nodes.length;
-    const feeds: Record<string, Tensor> = {
+    const feeds: Tensors = {
       input_ids: integers(
         BigInt64Array.from(nodes, (node) => BigInt(tree.token[node])),
         [1, nodes.length],
       ),
       attention_mask: integers(new BigInt64Array(length).fill(1n), [1, length]),
       position_ids: integers(
-        BigInt64Array.from(nodes, (node) => BigInt(tree.depth[node])),
+        BigInt64Array.from(nodes, (node) => BigInt(Math.min(tree.depth[node], this.#shape.nPositions - 1))),
         [1, nodes.length],
       ),
     };
     if (this.#choosesRows) feeds[logitRowsInput] = chosenRows(wanted);
     for (const [i, name] of this.#names.entries()) feeds[`past_key_values.${name}`] = past.tensors[i];
-    for (const name of Object.keys(feeds)) if (!this.#session.inputNames.includes(name)) delete feeds[name];
-    const outputs = await this.#session.run(feeds);
+    for (const name of Object.keys(feeds)) {
+      if (!this.#session.inputs.some((input) => input.name === name)) delete feeds[name];
+    }
+    const outputs = this.#session.run(feeds, this.#outputNames);
     const grown = { length, tensors: this.#names.map((name) => outputs[`present.${name}`]) };
     for (const node of nodes) this.#pasts.set(node, grown);
     for (let node = parent; node !== ROOT && this.#pasts.get(node) === past; node = tree.parent[node]) {
       this.#pasts.set(node, grown);
     }
-    return floatData(outputs.logits, 'logits');
+    return floatData(outputs[probabilitiesOutput], 'logits');
   }
 
   #pastOf(node: number): Past {

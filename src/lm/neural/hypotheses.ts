@@ -35,6 +35,17 @@ export class Hypotheses {
     return lightest;
   }
 
+  /** Part of the mass that has no residual bytes: it stands between two tokens. 0 where there is no mass. */
+  get boundaryShare(): number {
+    let atBoundary = 0;
+    let all = 0;
+    for (let i = 0; i < this.count; i++) {
+      all += this.mass[i];
+      if (this.residual[i] === 0) atBoundary += this.mass[i];
+    }
+    return all > 0 ? atBoundary / all : 0;
+  }
+
   /** A new hypothesis; the node's hold is now ours. */
   push(node: number, residual: number, pathMass: number): void {
     if (this.count === this.node.length) this.#grow();

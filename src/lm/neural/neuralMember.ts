@@ -3,9 +3,9 @@ import path from 'node:path';
 import { MemberError } from '../../config/memberError.ts';
 import type { MemberManifest } from '../../config/memberManifest.ts';
 import type { Member, MemberStream, TextContext } from '../member.ts';
-import type { ForeseeingStream } from '../remoteHost.ts';
+import type { ForeseeingStream, ForesightVisitor } from '../remoteHost.ts';
 import { ByteTokenizer } from './byteTokenizer.ts';
-import type { Decoder } from './decoder.ts';
+import { type Decoder, MAXIMUM_BATCH } from './decoder.ts';
 import { DocumentReader } from './documentReader.ts';
 import { defaultFrontierOptions, type FrontierOptions } from './frontier.ts';
 import { openGrowDecoder } from './growDecoder.ts';
@@ -17,6 +17,8 @@ import { openTwoPartDecoder } from './twoPartDecoder.ts';
 export interface NeuralMemberOptions {
   readonly frontier: FrontierOptions;
   readonly prompt: PromptLimits;
+  /** The most tokens of a prompt that are read in one forward pass; between two the reading may be stopped. */
+  readonly prefillTokens: number;
   /** The most bytes of keys and values that are kept for documents read before. */
   readonly cacheBytes: number;
 }
@@ -24,6 +26,7 @@ export interface NeuralMemberOptions {
 export const defaultNeuralMemberOptions: NeuralMemberOptions = {
   frontier: defaultFrontierOptions,
   prompt: defaultPromptLimits,
+  prefillTokens: MAXIMUM_BATCH,
   cacheBytes: 64 << 20,
 };
 
@@ -51,6 +54,13 @@ export async function openNeuralMember(
     const model = path.join(folder, manifest.model);
     const open = manifest.export === 'twoPart' ? openTwoPartDecoder : openGrowDecoder;
     const decoder = await open(model, shape);
+    if (manifest.contextTokens > decoder.nPositions) {
+      await decoder.close();
+      throw new MemberError(
+        `its manifest asks for ${manifest.contextTokens} tokens of context, its model has ${decoder.nPositions} positions`,
+        `Set contextTokens in its member.json to ${decoder.nPositions} or less.`,
+      );
+    }
     const newPrompts = () => new PromptBuilder(tokenizer, markers, manifest.contextTokens, options.prompt);
     return new NeuralMember(manifest.id, decoder, vocabulary, newPrompts, options);
   } catch (error) {
@@ -69,7 +79,7 @@ export class NeuralMember implements Member {
   readonly #options: NeuralMemberOptions;
   /** The document read last comes last. */
   readonly #documents = new Map<string, DocumentReader>();
-  /** Work that must end before the next may begin. */
+  /** A reading that must end before the next may begin. */
   #working: Promise<void> | undefined;
   #isClosed = false;
 
@@ -102,10 +112,15 @@ export class NeuralMember implements Member {
     const { reader } = document;
     const passesBefore = reader.forwardPasses;
     const prompt = document.prompts.build(context);
-    await this.#guard(context.documentId, signal, document.read(prompt, signal));
+    await this.#read(context.documentId, signal, document.read(prompt, signal));
     this.#trim();
     return new NeuralStream(document, passesBefore, (work) => {
-      this.#guard(context.documentId, signal, work).catch(() => {});
+      try {
+        work();
+      } catch (error) {
+        this.#documents.delete(context.documentId);
+        throw error;
+      }
     });
   }
 
@@ -120,19 +135,14 @@ export class NeuralMember implements Member {
   #document(id: string): DocumentReader {
     const document =
       this.#documents.get(id) ??
-      new DocumentReader(
-        this.#decoder.createCache(),
-        this.#vocabulary,
-        this.#newPrompts(),
-        this.#options.frontier,
-      );
+      new DocumentReader(this.#decoder.createCache(), this.#vocabulary, this.#newPrompts(), this.#options);
     this.#documents.delete(id);
     this.#documents.set(id, document);
     return document;
   }
 
-  /** Notes that work is under way; where it fails, what was kept of the document cannot be trusted. */
-  async #guard(documentId: string, signal: AbortSignal, work: Promise<void>): Promise<void> {
+  /** Notes that a prompt is being read; where that fails, what was kept of the document cannot be trusted. */
+  async #read(documentId: string, signal: AbortSignal, work: Promise<void>): Promise<void> {
     const settled = work.then(
       () => {},
       () => {},
@@ -161,19 +171,20 @@ export class NeuralMember implements Member {
 
 class NeuralStream implements ForeseeingStream {
   readonly distribution: Float64Array;
+  readonly evidence: Float64Array;
   readonly recentLogProbabilities: Float64Array;
   readonly #document: DocumentReader;
   readonly #passesBefore: number;
-  readonly #onWork: (work: Promise<void>) => void;
+  /** Does what may fail, after which the document cannot be trusted. */
+  readonly #guard: (work: () => void) => void;
   #isReleased = false;
-  /** A batch under way; the next byte waits for it. */
-  #expecting: Promise<void> | undefined;
 
-  constructor(document: DocumentReader, passesBefore: number, onWork: (work: Promise<void>) => void) {
+  constructor(document: DocumentReader, passesBefore: number, guard: (work: () => void) => void) {
     this.#document = document;
     this.#passesBefore = passesBefore;
-    this.#onWork = onWork;
+    this.#guard = guard;
     this.distribution = document.cursor.distribution;
+    this.evidence = document.cursor.evidence;
     this.recentLogProbabilities = document.recentLogProbabilities();
   }
 
@@ -181,26 +192,16 @@ class NeuralStream implements ForeseeingStream {
     return this.#document.reader.forwardPasses - this.#passesBefore;
   }
 
-  advance(byte: number): Promise<void> | undefined {
+  advance(byte: number): undefined {
     if (this.#isReleased) throw new Error('The stream has been released.');
-    const { cursor } = this.#document;
-    const work = this.#expecting ? this.#expecting.then(() => cursor.advance(byte)) : cursor.advance(byte);
-    if (work) this.#onWork(work);
-    return work;
+    this.#guard(() => this.#document.cursor.advance(byte));
   }
 
-  expect(bytes: Uint8Array): Promise<void> | undefined {
-    if (this.#isReleased || this.#expecting) return this.#expecting;
-    const isWanted = () => !this.#isReleased;
-    const work = this.#document.expect(bytes, isWanted).finally(() => {
-      this.#expecting = undefined;
-    });
-    this.#expecting = work;
-    this.#onWork(work);
-    return work;
+  expect(bytes: Uint8Array): undefined {
+    if (!this.#isReleased) this.#guard(() => this.#document.expect(bytes));
   }
 
-  foresee(visit: (byte: number, distribution: Float64Array) => boolean, expected: Uint8Array): void {
+  foresee(visit: ForesightVisitor, expected: Uint8Array): void {
     this.#document.foresee(visit, expected);
   }
 

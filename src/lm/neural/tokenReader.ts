@@ -52,8 +52,8 @@ export interface TokenReader {
   readonly forwardPasses: number;
   /** Whether the batch can be read without a forward pass, from its `from`-th token on. */
   knows(batch: TokenBatch, from?: number): boolean;
-  /** Reads the batch and fills its `nodes`. Returns nothing where all of it had been read before. */
-  read(batch: TokenBatch): Promise<void> | undefined;
+  /** Reads the batch and fills its `nodes`; takes no forward pass where all of it had been read before. */
+  read(batch: TokenBatch): void;
   /** What follows the node: a row as `SortedVocabulary.prefixSums` fills it. Kept while the node is held. */
   sums(node: number): Float64Array | undefined;
   hold(node: number): void;
@@ -98,7 +98,7 @@ export class CacheReader implements TokenReader {
     this.cache.tree.release(node);
   }
 
-  read(batch: TokenBatch): Promise<void> | undefined {
+  read(batch: TokenBatch): void {
     const { tree } = this.cache;
     let nRun = 0;
     for (let i = 0; i < batch.count; i++) {
@@ -116,7 +116,7 @@ export class CacheReader implements TokenReader {
       if (nRun === this.#toRun.length) this.#toRun = grown(this.#toRun);
       this.#toRun[nRun++] = i;
     }
-    return nRun > 0 ? this.#runAll(batch, nRun) : undefined;
+    if (nRun > 0) this.#runAll(batch, nRun);
   }
 
   /** Whether it does not do that a node has been read, because its row is gone. */
@@ -135,19 +135,19 @@ export class CacheReader implements TokenReader {
     return true;
   }
 
-  async #runAll(batch: TokenBatch, nRun: number): Promise<void> {
+  #runAll(batch: TokenBatch, nRun: number): void {
     for (let from = 0; from < nRun; from += MAXIMUM_BATCH) {
       const count = Math.min(MAXIMUM_BATCH, nRun - from);
       for (let i = 0; i < count; i++) {
         this.#runNodes[i] = batch.nodes[this.#toRun[from + i]];
         this.#runWanted[i] = batch.wanted[this.#toRun[from + i]];
       }
-      await this.#run(count);
+      this.#run(count);
     }
   }
 
-  async #run(count: number): Promise<void> {
-    const { data, offsets, passes } = await this.cache.run(this.#runNodes, this.#runWanted, count);
+  #run(count: number): void {
+    const { data, offsets, passes } = this.cache.run(this.#runNodes, this.#runWanted, count);
     this.forwardPasses += passes;
     for (let i = 0; i < count; i++) {
       if (offsets[i] < 0 || this.#runWanted[i] === NONE) continue;

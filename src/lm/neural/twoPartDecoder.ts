@@ -1,12 +1,17 @@
-import { type Decoder, type DecoderCache, type LogitRows, MAXIMUM_BATCH, NONE } from './decoder.ts';
+import { MemberError } from '../../config/memberError.ts';
+import { type Decoder, type DecoderCache, MAXIMUM_BATCH, NONE, type TokenRows } from './decoder.ts';
 import {
   checkSignature,
   type DecoderShape,
   floatData,
-  type InferenceSession,
   integers,
   openSession,
+  probabilitiesOutput,
+  readWithEnd,
+  type Session,
+  softmax,
   Tensor,
+  type Tensors,
 } from './session.ts';
 import { ROOT, TokenTree } from './tokenTree.ts';
 
@@ -21,7 +26,7 @@ import { ROOT, TokenTree } from './tokenTree.ts';
  * [2 · layers, keyValueHeads, k, headSize].
  */
 export async function openTwoPartDecoder(modelPath: string, shape: DecoderShape): Promise<Decoder> {
-  const session = await openSession(modelPath);
+  const session = openSession(modelPath, await readModel(modelPath));
   const inputs: Record<string, string> = {
     input_ids: 'int64',
     position_ids: 'int64',
@@ -36,60 +41,83 @@ export async function openTwoPartDecoder(modelPath: string, shape: DecoderShape)
   checkSignature(session, inputs, { logits: 'float32', present: 'float32' });
   return {
     vocabularySize: shape.vocabularySize,
+    nPositions: positionsOf(shape),
     createCache: () => new TwoPartCache(session, shape),
-    close: () => session.release(),
+    close: async () => session.close(),
   };
 }
+
+async function readModel(modelPath: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await readWithEnd(modelPath, softmax());
+  } catch (error) {
+    throw new MemberError(
+      `its model cannot be read: ${error instanceof Error ? error.message : error}`,
+      'Get the file again.',
+    );
+  }
+}
+
+/** Every such export has rotary tables for at least as many, more than its config.json says it was trained for. */
+const LEAST_POSITIONS = 2048;
+
+function positionsOf({ nPositions }: DecoderShape): number {
+  return Number.isFinite(nPositions) ? Math.max(nPositions, LEAST_POSITIONS) : LEAST_POSITIONS;
+}
+
+const outputNames = [probabilitiesOutput, 'present'];
 
 /** Additive: no attention. */
 const HIDDEN = -1e9;
 const SLOTS_PER_BUCKET = 128;
 
-type Feeds = Record<string, Tensor>;
-
 class TwoPartCache implements DecoderCache {
   readonly tree = new TokenTree();
   readonly givesAllRows = true;
   readonly readsTrees = true;
-  readonly #session: InferenceSession;
+  readonly #session: Session;
   readonly #shape: DecoderShape;
   /** Keys and values of layer N at 2N and 2N + 1: [keyValueHeads, capacity, headSize]. */
   #slabs: Float32Array[] = [];
   #capacity = 0;
-  readonly #feedsBySize = new Map<number, Feeds>();
+  /** Room for the past masks of the largest run: [MAXIMUM_BATCH, capacity]. */
+  #masks = new Float32Array(0);
+  readonly #lastPosition: number;
+  readonly #feedsBySize = new Map<number, Tensors>();
   readonly #rowsBySize = new Map<number, Tensor>();
   readonly #offsets = new Int32Array(MAXIMUM_BATCH);
   /** Per slot: its index in the run under way, or -1. */
   #rowOfSlot = new Int32Array(0);
 
-  constructor(session: InferenceSession, shape: DecoderShape) {
+  constructor(session: Session, shape: DecoderShape) {
     this.#session = session;
     this.#shape = shape;
+    this.#lastPosition = positionsOf(shape) - 1;
   }
 
   get bytes(): number {
-    return this.#slabs.reduce((sum, slab) => sum + slab.byteLength, 0);
+    return this.#slabs.reduce((sum, slab) => sum + slab.byteLength, this.#masks.byteLength);
   }
 
-  async run(nodes: Int32Array, wanted: Uint8Array, count: number): Promise<LogitRows> {
+  run(nodes: Int32Array, wanted: Uint8Array, count: number): TokenRows {
     if (this.tree.size > this.#capacity) this.#layOut(this.tree.size);
     const feeds = this.#feeds(count);
     this.#fillFeeds(feeds, nodes, count);
     feeds.logit_rows = this.#chooseRows(wanted, count);
-    const { logits, present } = await this.#session.run(feeds);
-    this.#store(floatData(present, 'present'), nodes, count);
-    return { data: floatData(logits, 'logits'), offsets: this.#offsets, passes: 1 };
+    const outputs = this.#session.run(feeds, outputNames);
+    this.#store(floatData(outputs.present, 'present'), nodes, count);
+    return { data: floatData(outputs[probabilitiesOutput], 'logits'), offsets: this.#offsets, passes: 1 };
   }
 
   /** Tensors over buffers that are used again by every run of k tokens at this capacity. */
-  #feeds(k: number): Feeds {
+  #feeds(k: number): Tensors {
     const known = this.#feedsBySize.get(k);
     if (known) return known;
     const { nKeyValueHeads, headSize } = this.#shape;
-    const feeds: Feeds = {
+    const feeds: Tensors = {
       input_ids: integers(new BigInt64Array(k), [1, k]),
       position_ids: integers(new BigInt64Array(k), [1, k]),
-      past_mask: new Tensor('float32', new Float32Array(k * this.#capacity), [k, this.#capacity]),
+      past_mask: new Tensor('float32', this.#masks.subarray(0, k * this.#capacity), [k, this.#capacity]),
       new_mask: new Tensor('float32', new Float32Array(k * k), [k, k]),
     };
     for (const [i, slab] of this.#slabs.entries()) {
@@ -101,7 +129,7 @@ class TwoPartCache implements DecoderCache {
   }
 
   /** Every row attends to its own path through the tree: slots of the past, and rows of this run. */
-  #fillFeeds(feeds: Feeds, nodes: Int32Array, count: number): void {
+  #fillFeeds(feeds: Tensors, nodes: Int32Array, count: number): void {
     const { tree } = this;
     const ids = feeds.input_ids.data;
     const positions = feeds.position_ids.data;
@@ -111,7 +139,7 @@ class TwoPartCache implements DecoderCache {
     for (let i = 0; i < count; i++) this.#rowOfSlot[nodes[i]] = i;
     for (let i = 0; i < count; i++) {
       ids[i] = BigInt(tree.token[nodes[i]]);
-      positions[i] = BigInt(tree.depth[nodes[i]]);
+      positions[i] = BigInt(Math.min(tree.depth[nodes[i]], this.#lastPosition));
       for (let node = nodes[i]; node !== ROOT; node = tree.parent[node]) {
         const row = this.#rowOfSlot[node];
         if (row < 0) pastMask[i * this.#capacity + node] = 0;
@@ -174,6 +202,7 @@ class TwoPartCache implements DecoderCache {
     }
     this.#slabs = slabs;
     this.#capacity = capacity;
+    this.#masks = new Float32Array(MAXIMUM_BATCH * capacity);
     this.#rowOfSlot = new Int32Array(capacity).fill(-1);
     this.#feedsBySize.clear();
   }

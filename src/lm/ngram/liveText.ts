@@ -13,7 +13,7 @@ const FIRST_BUCKETS = 1 << 14;
 const BYTES_PER_BUCKET = 8;
 
 /** How much a match in the document being read and in other open ones counts; one in the workspace counts 1. */
-const THIS_WEIGHT = 8;
+export const THIS_WEIGHT = 8;
 const OPEN_WEIGHT = 2;
 
 /** A document as its cells, in order. */

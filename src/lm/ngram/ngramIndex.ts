@@ -40,7 +40,7 @@ interface FileOnDisk {
   readonly length: number;
   readonly counted: boolean;
   /** When the file was changed last, as the caller said. */
-  readonly modifiedMs: number;
+  modifiedMs: number;
 }
 
 /** Short contexts are counted in this much of the workspace, in bytes, and then in a part of it: they settle soon. */
@@ -69,6 +69,11 @@ export class NgramIndex {
 
   constructor(options: NgramOptions) {
     this.#options = options;
+  }
+
+  /** Grows with every change to the workspace's files, as far as `save` is concerned. */
+  get workspaceVersion(): number {
+    return this.#workspace.version;
   }
 
   createReader(): DocumentReader {
@@ -118,10 +123,10 @@ export class NgramIndex {
   }
 
   /**
-   * The workspace's files and what was learned, as the parts of one file for `load`. Open documents are left out. The
-   * parts are views of live memory: write them before the next change.
+   * The workspace's files and what was learned, as the slices of one file for `load`. Open documents are left out. The
+   * slices are made one by one from live memory: they make a whole only while `workspaceVersion` stays as it is.
    */
-  save(): Uint8Array[] {
+  save(): Iterable<Uint8Array> {
     const open: OpenDocument[] = [];
     const files: SavedFile[] = [];
     for (const [id, document] of this.#documents) {
@@ -132,13 +137,14 @@ export class NgramIndex {
     const counts = this.shared.save();
     for (const { bytes, counted } of open) if (counted) this.shared.add(bytes, 0, bytes.length);
     const { text, buckets, words, free, ...values } = this.#workspace.save();
-    const learned = this.interpolation.save();
+    const { stopped, reached } = this.interpolation.save();
     const sections = {
       text,
       buckets,
       words,
-      free,
-      ...learned,
+      free: free.slice(),
+      stopped: stopped.slice(),
+      reached: reached.slice(),
       slots: counts.slots,
       countWords: counts.words,
       countFree: counts.free,
@@ -146,14 +152,18 @@ export class NgramIndex {
     return encodeSnapshot({ values, files, sections });
   }
 
-  /** Takes back what `save` wrote, into an empty index. False, and nothing changed, where it cannot be used. */
+  /**
+   * Takes back what `save` wrote, into an empty index. False, and nothing changed, where it cannot be used or is more
+   * than `maximumBytes`.
+   */
   load(file: Uint8Array): boolean {
     const snapshot = this.#documents.size === 0 ? decodeSnapshot(file) : undefined;
     if (snapshot === undefined) return false;
     const { values, files, sections } = snapshot;
     const { text, buckets, words, free } = sections;
     const { size, nSplit, nPositions, removed } = values;
-    if (text.length > this.#options.maximumBytes + files.length + 1) return false;
+    const bytes = files.reduce((sum, file) => sum + file.length, 0);
+    if (bytes > this.#options.maximumBytes) return false;
     this.#workspace.load({ text, buckets, words, free, size, nSplit, nPositions, removed });
     this.shared.load({ slots: sections.slots, words: sections.countWords, free: sections.countFree });
     this.interpolation.load({ stopped: sections.stopped, reached: sections.reached });
@@ -208,7 +218,10 @@ export class NgramIndex {
     modifiedMs: number,
   ): void {
     const old = this.#textOf(known);
-    if (scope === known.scope && Buffer.compare(old, bytes) === 0) return;
+    if (scope === known.scope && Buffer.compare(old, bytes) === 0) {
+      if (known.scope === 'workspace') known.modifiedMs = modifiedMs;
+      return;
+    }
     const counted = known.counted ? bytes.length <= LARGEST_COUNTED : this.#isCounted(bytes, scope);
     this.#recount(known.counted ? old : NONE, counted ? bytes : NONE);
     this.#takeOut(id, known);

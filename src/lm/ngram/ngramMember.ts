@@ -1,5 +1,5 @@
 import { type Member, type MemberStream, RECENT_BYTES, type TextContext } from '../member.ts';
-import type { ForeseeingStream } from '../remoteHost.ts';
+import type { ForeseeingStream, ForesightVisitor } from '../remoteHost.ts';
 import { NEWLINE } from '../symbols.ts';
 import type { DocumentReader, ReadableDocument } from './documentReader.ts';
 import type { NgramIndex } from './ngramIndex.ts';
@@ -42,6 +42,7 @@ export class NgramMember implements Member {
 
 class NgramStream implements ForeseeingStream {
   readonly distribution: Float64Array;
+  readonly evidence: Float64Array;
   readonly recentLogProbabilities: Float64Array;
   readonly forwardPasses = 0;
   readonly #index: NgramIndex;
@@ -67,6 +68,7 @@ class NgramStream implements ForeseeingStream {
     this.#offset = cursor;
     this.#version = index.version;
     this.distribution = predictor.distribution;
+    this.evidence = predictor.evidence;
     this.recentLogProbabilities = recentLogProbabilities;
     this.#predict();
   }
@@ -84,7 +86,7 @@ class NgramStream implements ForeseeingStream {
   }
 
   /** Along the expected bytes, and then as far as it is likely to be right. */
-  foresee(visit: (byte: number, distribution: Float64Array) => boolean, expected: Uint8Array): void {
+  foresee(visit: ForesightVisitor, expected: Uint8Array): void {
     const offset = this.#offset;
     const isFollowing = this.#following;
     this.#predictor.mark();
@@ -94,7 +96,7 @@ class NgramStream implements ForeseeingStream {
       if (i >= expected.length) probability *= this.distribution[byte];
       if (byte === NEWLINE || probability < LEAST_FORESEEN) break;
       this.advance(byte);
-      if (!visit(byte, this.distribution)) break;
+      if (!visit(byte, this.distribution, this.evidence)) break;
     }
     this.#predictor.rewind();
     this.#offset = offset;

@@ -1,6 +1,8 @@
+import { EVIDENCE, MATCH_LENGTH, MATCH_SCOPE, matchScope } from '../evidence.ts';
 import { SYMBOLS } from '../symbols.ts';
 import { LONGEST_COUNTED } from './contextKeys.ts';
 import type { Interpolation } from './interpolation.ts';
+import { THIS_WEIGHT } from './liveText.ts';
 import { LowOrders } from './lowOrders.ts';
 import { type MatchLimits, MatchSet } from './matchSet.ts';
 import { MAXIMUM_MATCH, type SearchableText } from './searchableText.ts';
@@ -34,6 +36,8 @@ const classOfLength = Uint8Array.from({ length: MAXIMUM_MATCH + 1 }, (_, length)
 export class Predictor {
   /** SYMBOLS probabilities, after `predict`. */
   readonly distribution = new Float64Array(SYMBOLS);
+  /** EVIDENCE numbers about it. */
+  readonly evidence = new Float64Array(EVIDENCE);
 
   /** Counts of the document that is being read. */
   readonly own = new LowOrders();
@@ -129,6 +133,7 @@ export class Predictor {
   predict(without: number): Float64Array {
     const p = this.distribution;
     p.fill(0);
+    this.evidence.fill(0);
     this.#nLevels = 0;
     const rest = this.#addCounts(this.#addMatches(1), without);
     const scale = 1 - FLOOR * SYMBOLS;
@@ -154,6 +159,12 @@ export class Predictor {
   /** Adds the levels of matches, longest first; what is left for shorter contexts. */
   #addMatches(start: number): number {
     const nMatches = this.#sort();
+    for (let i = 0; i < this.#workspace.count; i++)
+      this.#note(this.#workspace.lengths[i], matchScope.workspace);
+    for (let i = 0; i < this.#live.count; i++) {
+      const scope = this.#live.weights[i] === THIS_WEIGHT ? matchScope.file : matchScope.open;
+      this.#note(this.#live.lengths[i], scope);
+    }
     const p = this.distribution;
     const counts = this.#counts;
     const seen = this.#seen;
@@ -187,11 +198,25 @@ export class Predictor {
     const nShared = shared.find(this.#context, this.#end, without);
     let rest = start;
     for (let order = Math.max(nOwn, nShared) - 1; order >= 0 && rest > NEGLIGIBLE; order--) {
-      if (order < nOwn && own.measure(order)) rest = this.#addOrder(own, order, order, rest);
-      if (order < nShared && shared.measure(order))
+      if (order < nOwn && own.measure(order)) {
+        rest = this.#addOrder(own, order, order, rest);
+        this.#note(order, matchScope.file);
+      }
+      if (order < nShared && shared.measure(order)) {
         rest = this.#addOrder(shared, order, SHARED + order, rest);
+        this.#note(order, matchScope.workspace);
+      }
     }
     return rest;
+  }
+
+  /** A context of this length has been found: the longest counts, and of these the nearest. */
+  #note(length: number, scope: number): void {
+    const { evidence } = this;
+    if (length < evidence[MATCH_LENGTH] || length === 0) return;
+    if (length === evidence[MATCH_LENGTH] && scope < evidence[MATCH_SCOPE]) return;
+    evidence[MATCH_LENGTH] = length;
+    evidence[MATCH_SCOPE] = scope;
   }
 
   #addOrder(table: LowOrders, order: number, level: number, rest: number): number {

@@ -2,68 +2,106 @@ import { crc32 } from 'node:zlib';
 import * as z from 'zod';
 
 /** Changes whenever what is saved would be read otherwise. */
-const FORMAT = 'consort n-gram 1';
+const FORMAT = 'consort n-gram 2';
+const length = z.int().nonnegative();
 const headerSchema = z.strictObject({
   format: z.literal(FORMAT),
-  checksum: z.number(),
-  values: z.record(z.string(), z.number()),
+  values: z.strictObject({ size: length, nSplit: length, nPositions: length, removed: length }),
   files: z.array(
     z.strictObject({
       id: z.string(),
-      start: z.int(),
-      length: z.int(),
+      start: length,
+      length,
       counted: z.boolean(),
       modifiedMs: z.number(),
     }),
   ),
-  sections: z.record(z.string(), z.int()),
+  sections: z.strictObject({
+    text: length,
+    buckets: length,
+    words: length,
+    free: length,
+    stopped: length,
+    reached: length,
+    slots: length,
+    countWords: length,
+    countFree: length,
+  }),
 });
+type Header = z.infer<typeof headerSchema>;
+type SectionName = keyof Header['sections'];
 
-export type SavedFile = z.infer<typeof headerSchema>['files'][number];
+export type SavedFile = Header['files'][number];
 
 /** The state of an index: numbers, files and the bytes of its arrays (little-endian), by name. */
 export interface Snapshot {
-  readonly values: Readonly<Record<string, number>>;
+  readonly values: Readonly<Header['values']>;
   readonly files: readonly SavedFile[];
-  readonly sections: Readonly<Record<string, Uint8Array>>;
+  readonly sections: Readonly<Record<SectionName, Uint8Array>>;
 }
 
-/** A snapshot as the parts of one file, in order. The sections are not copied: write them before the next change. */
-export function encodeSnapshot({ values, files, sections }: Snapshot): Uint8Array[] {
-  const parts = Object.values(sections);
+/** The order of the sections in a file. */
+const sectionNames = headerSchema.shape.sections.keyof().options;
+const WORD = Uint32Array.BYTES_PER_ELEMENT;
+/** Bytes that are checked and written at once. */
+const SLICE = 1 << 20;
+
+/**
+ * A snapshot as the slices of one file, in order: the header's length, the header, the sections, and a checksum of all
+ * that. The sections are not copied: whoever changes them before the last slice is written spoils the file.
+ */
+export function* encodeSnapshot({ values, files, sections }: Snapshot): Generator<Uint8Array, void> {
+  const lengths = Object.fromEntries(sectionNames.map((name) => [name, sections[name].length]));
   const header = new TextEncoder().encode(
-    JSON.stringify({
-      format: FORMAT,
-      checksum: checksumOf(parts),
-      values,
-      files,
-      sections: Object.fromEntries(Object.entries(sections).map(([name, bytes]) => [name, bytes.length])),
-    }),
+    JSON.stringify({ format: FORMAT, values, files, sections: lengths }),
   );
-  return [new Uint8Array(Uint32Array.of(header.length).buffer), header, ...parts];
+  let checksum = 0;
+  for (const part of [wordOf(header.length), header, ...sectionNames.map((name) => sections[name])]) {
+    for (const slice of slicesOf(part)) {
+      checksum = crc32(slice, checksum);
+      yield slice;
+    }
+  }
+  yield wordOf(checksum);
 }
 
 /** What `encodeSnapshot` wrote, or undefined where that is damaged or of another version. Views of the file's bytes. */
 export function decodeSnapshot(file: Uint8Array): Snapshot | undefined {
-  const prefix = Uint32Array.BYTES_PER_ELEMENT;
-  if (file.length < prefix) return undefined;
-  const headerEnd = prefix + new DataView(file.buffer, file.byteOffset).getUint32(0, true);
-  const header = headerSchema.safeParse(parseJson(file.subarray(prefix, headerEnd))).data;
+  if (file.length < 2 * WORD) return undefined;
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const end = file.length - WORD;
+  let checksum = 0;
+  for (const slice of slicesOf(file.subarray(0, end))) checksum = crc32(slice, checksum);
+  if (checksum !== view.getUint32(end, true)) return undefined;
+  const headerEnd = WORD + view.getUint32(0, true);
+  const header = headerSchema.safeParse(parseJson(file.subarray(WORD, headerEnd))).data;
   if (header === undefined) return undefined;
-  const sections: Record<string, Uint8Array> = {};
   let at = headerEnd;
-  for (const [name, length] of Object.entries(header.sections)) {
-    sections[name] = file.subarray(at, at + length);
-    at += length;
-  }
-  const isWhole = at === file.length && checksumOf(Object.values(sections)) === header.checksum;
-  return isWhole ? { values: header.values, files: header.files, sections } : undefined;
+  const take = (name: SectionName) => {
+    const start = at;
+    at += header.sections[name];
+    return file.subarray(start, at);
+  };
+  const sections = {
+    text: take('text'),
+    buckets: take('buckets'),
+    words: take('words'),
+    free: take('free'),
+    stopped: take('stopped'),
+    reached: take('reached'),
+    slots: take('slots'),
+    countWords: take('countWords'),
+    countFree: take('countFree'),
+  } satisfies Snapshot['sections'];
+  return at === end ? { values: header.values, files: header.files, sections } : undefined;
 }
 
-function checksumOf(parts: readonly Uint8Array[]): number {
-  let checksum = 0;
-  for (const part of parts) checksum = crc32(part, checksum);
-  return checksum;
+function* slicesOf(bytes: Uint8Array): Generator<Uint8Array, void> {
+  for (let at = 0; at < bytes.length; at += SLICE) yield bytes.subarray(at, at + SLICE);
+}
+
+function wordOf(value: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(value).buffer);
 }
 
 function parseJson(bytes: Uint8Array): unknown {

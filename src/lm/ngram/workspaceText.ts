@@ -9,6 +9,8 @@ export class WorkspaceText implements SearchableText {
   size = 1;
   /** Bytes of removed files. */
   removed = 0;
+  /** Grows with every change: what `save` gave before is then no longer whole. */
+  version = 0;
   readonly #memory = new GrowingMemory();
   readonly #postings = new Postings();
   readonly #hashes = new Int32Array(BATCH);
@@ -32,6 +34,7 @@ export class WorkspaceText implements SearchableText {
 
   /** Appends a file that holds no 0 byte; the position of its first byte. */
   append(bytes: Uint8Array): number {
+    this.version++;
     const start = this.size;
     const end = start + bytes.length;
     if (this.#memory.reserve(end + 2)) this.text = new Uint8Array(this.#memory.buffer);
@@ -43,6 +46,7 @@ export class WorkspaceText implements SearchableText {
 
   /** Forgets a file: its zeroed text matches nothing. The space comes back with `compact`. */
   remove(start: number, length: number): void {
+    this.version++;
     this.text.fill(0, start, start + length);
     this.removed += length;
     this.#postings.hasGaps = true;
@@ -50,6 +54,7 @@ export class WorkspaceText implements SearchableText {
 
   /** Closes the gaps. `files` are all that are left, in the order of their starts, which are updated. */
   compact(files: readonly { start: number; readonly length: number }[]): void {
+    this.version++;
     this.#postings.clear();
     this.#postings.hasGaps = false;
     let end = 1;
