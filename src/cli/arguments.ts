@@ -30,6 +30,16 @@ export function integerOption(name: string, value: string | undefined, hint: str
   return Number(value);
 }
 
+/** Several of them, with commas between. */
+export function integersOption(name: string, value: string, hint: string): number[] {
+  return value.split(',').map((part) => integerOption(name, part.trim(), hint));
+}
+
+/** The parts of an option's value between its commas. */
+export function listOption(value: string | undefined): string[] | undefined {
+  return value?.split(',').map((name) => name.trim());
+}
+
 /** npm runs scripts in the package's folder; paths are meant from where the person is. */
 export function resolvePath(path: string): string {
   const { npm_lifecycle_event: script, INIT_CWD: startedIn } = process.env;

@@ -23,7 +23,9 @@ each member had in them. FILE is not changed.
   --column N          column of the cursor in UTF-16 units, counted from 1; the text before it is kept
   --workspace DIR     folder whose files the workspace member reads; by default the git repository of FILE,
                       or else its folder
-  --combiner NAME     linear (default) or geometric
+  --policy NAME|FILE  what sets the weights: hedge (default), fixedShare, uniform, ppo, mappo, gate, or the file of
+                      a learned policy
+  --combiner NAME     linear (default) or geometric; a learned policy brings its own
   --without ID        leave a member out; may be given several times
   --json              print one JSON document on stdout, everything else on stderr
   --out FILE          write the result to this file as well
@@ -41,6 +43,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     line: { type: 'string' },
     column: { type: 'string' },
     workspace: { type: 'string' },
+    policy: { type: 'string' },
     combiner: { type: 'string' },
     without: { type: 'string', multiple: true },
     json: { type: 'boolean' },
@@ -83,7 +86,8 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     const { report } = await ensemble.engine.complete(request, new AbortController().signal);
     if (report.noCompletionReason === 'noMembers')
       throw new Failure(noMembers(ensemble.engine.status().members, document.languageId));
-    const result = { ...fieldsOf(report), file: path, ...position };
+    const { policy } = ensemble.engine.status();
+    const result = { ...fieldsOf(report), policy, file: path, ...position };
     await writeResult(terminal, values.json ? toJson(result) : reportTable(report), values.out);
   } finally {
     await ensemble.close();
@@ -91,6 +95,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
 }
 
 function settingsOf(values: {
+  readonly policy?: string | undefined;
   readonly combiner?: string | undefined;
   readonly without?: readonly string[] | undefined;
   readonly verbose?: boolean | undefined;
@@ -102,10 +107,21 @@ function settingsOf(values: {
   return {
     ...defaultSettings,
     languages: { '*': true },
+    ...policyOf(values.policy),
     combiner: combiner.data,
     disabledMembers: [...(values.without ?? [])],
     'log.level': values.verbose ? 'debug' : 'warn',
   };
+}
+
+/** A policy by its name, or the file of one. */
+function policyOf(value: string | undefined): Pick<Settings, 'policy' | 'policyPath'> {
+  const { policy, policyPath } = settingsSchema.shape;
+  const named = policy.safeParse(value);
+  if (named.success) return { policy: named.data, policyPath: '' };
+  const path = policyPath.parse(resolvePath(value ?? ''));
+  if (existsSync(path)) return { policy: 'hedge', policyPath: path };
+  throw new UsageError(`there is no policy "${value}", and no such file`, hint);
 }
 
 /** The git repository that the file is in, or else its folder. */

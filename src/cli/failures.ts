@@ -11,6 +11,9 @@ export class UsageError extends Error {
 /** What was asked for cannot be done: exit code 1. The message says what is wrong and how to mend it. */
 export class Failure extends Error {}
 
+/** The person ended it: exit code 130. The message says what is left. */
+export class Interrupted extends Error {}
+
 /** Why a file or folder cannot be used, without a full stop. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -42,17 +42,23 @@ export const settingsSchema = z.strictObject({
     description:
       'A folder with further members: each folder in it that holds a `member.json` is one. Empty for none.',
   }),
-  policy: setting(z.enum(['hedge']), {
+  policy: setting(z.enum(['hedge', 'fixedShare', 'uniform', 'ppo', 'mappo', 'gate']), {
     default: 'hedge',
     scope: 'window',
     description:
-      'What sets the weights of the members, token by token. `hedge` follows who predicted the text before the cursor best, and needs no training.',
+      'What sets the weights of the members, token by token. Without training: `hedge` follows who predicted the text before the cursor best, `fixedShare` does so as published, less cautiously, `uniform` trusts all alike. Learned: `ppo` (one agent for the bundled members), `mappo` (one agent per member, for any members) and `gate` (learned from text alone); they bring their own combiner, and `ppo` and `mappo` also decide how much to show.',
+  }),
+  policyPath: setting(z.string(), {
+    default: '',
+    scope: 'machine',
+    restricted: true,
+    description: 'The file of a learned policy to use in place of `consort.policy`. Empty for none.',
   }),
   combiner: setting(z.enum(['linear', 'geometric']), {
     default: 'linear',
     scope: 'window',
     description:
-      'How the predictions are combined: their weighted sum (`linear`) or their weighted product (`geometric`).',
+      'How the predictions are combined: their weighted sum (`linear`) or their weighted product (`geometric`). A learned policy brings its own.',
   }),
   minimumConfidence: setting(z.number().min(0).max(1), {
     default: 0.1,
@@ -75,6 +81,12 @@ export const settingsSchema = z.strictObject({
     default: 50,
     scope: 'window',
     description: 'How much text of the workspace the workspace member reads at most, in megabytes.',
+  }),
+  'index.persist': setting(z.boolean(), {
+    default: true,
+    scope: 'window',
+    description:
+      "Keep what the workspace member has read from one session to the next, in a file of the editor's storage that only you may read, so that the workspace need not be read again. Turning this or `consort.index.enable` off removes the file.",
   }),
   'log.level': setting(z.enum(['off', 'error', 'warn', 'info', 'debug']), {
     default: 'info',

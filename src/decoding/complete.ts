@@ -41,10 +41,14 @@ function finish(steps: Step[], result: DecodeResult, options: DecodeOptions): Co
     logProbability: 0,
     policyMs,
   });
-  if (text === '') return nothing(stopReason === 'lowConfidence' ? 'lowConfidence' : 'empty');
+  if (text === '') return nothing(wasUnsure(stopReason) ? 'lowConfidence' : 'empty');
   if (standsBelow(text, options)) return nothing('alreadyThere');
   const logProbability = steps.reduce((sum, step) => sum + step.logProbability, endLogProbability);
   return { text, steps, stopReason, noCompletionReason: null, logProbability, policyMs };
+}
+
+function wasUnsure(stopReason: StopReason): boolean {
+  return stopReason === 'lowConfidence' || stopReason === 'policy';
 }
 
 /** Drops this many bytes of UTF-8 from the end; a step cut short keeps its shares. */

@@ -1,19 +1,25 @@
 import type { MemberStream, TextContext } from '../lm/member.ts';
-import { END, NEWLINE } from '../lm/symbols.ts';
-import type { Policy } from '../policy/policy.ts';
+import { END } from '../lm/symbols.ts';
+import type { Policy, PolicyMember } from '../policy/policy.ts';
 import type { StopReason } from '../protocol/completion.ts';
 import { Attendance } from './attendance.ts';
 import type { CombinerName } from './combiner.ts';
 import { Drafting, type DraftingOptions, draftingDefaults } from './drafting.ts';
 import { repeatedTail, restOfLine, suffixOverlap } from './lineStops.ts';
 import { StepMixture } from './stepMixture.ts';
+import { TextState } from './textState.ts';
+import { TimedPolicy } from './timedPolicy.ts';
 import { Utf8State } from './utf8.ts';
 
 export interface DecodeOptions {
   readonly context: TextContext;
   /** Open streams at the cursor, in the order of the policy's members. */
   readonly streams: readonly MemberStream[];
+  /** Whose streams they are. */
+  readonly members: readonly PolicyMember[];
   readonly policy: Policy;
+  /** True where the person has asked for the text: then the policy does not decide how much there is of it. */
+  readonly ignoresStops?: boolean;
   readonly combiner: CombinerName;
   /** The most bytes to emit. */
   readonly maximumBytes: number;
@@ -54,41 +60,47 @@ export interface DecodeResult {
  */
 export async function* decode(options: DecodeOptions): AsyncGenerator<Step, DecodeResult> {
   const { streams, signal } = options;
-  const distributions = streams.map((stream) => stream.distribution);
+  const state = new TextState(streams, options.maximumBytes);
+  const { distributions, text } = state;
   const rest = restOfLine(options.context.suffix);
   const leastLogProbability = Math.log(options.minimumProbability);
   const { drafting: how = draftingDefaults, skipBelow = 0.01 } = options;
   const drafting = how ? new Drafting(how) : undefined;
   const least = options.combiner === 'linear' ? skipBelow : 0;
   const attendance = new Attendance(streams, options.maximumBytes, least);
-  const { mixture, policyMs } = createMixture(options, (weights) => attendance.admit(weights));
-  attendance.beginStep();
+  const policy = new TimedPolicy(options, state);
+  const mixture = new StepMixture(options.combiner, streams.length, (out) => {
+    policy.weights(out);
+    attendance.admit(out);
+  });
   const utf8 = new Utf8State();
-  const text = new Uint8Array(options.maximumBytes);
-  let length = 0;
   let stepStart = 0; // the bytes before it have been yielded
-  let total = 0; // ln p of the whole text
   let stepLogProbability = 0;
 
   /** The most probable symbol that keeps the text valid UTF-8. */
   const choose = () => mixture.mostProbable(utf8.low, utf8.high, utf8.betweenCharacters ? END : undefined);
 
+  state.foldLineEnds();
+  mixture.begin();
+  attendance.beginStep();
   await drafting?.propose(attendance.attending);
   for (;;) {
     signal.throwIfAborted();
-    distributions.forEach(foldLineEnd);
+    state.foldLineEnds();
+    attendance.lag(state.lag);
     mixture.read(distributions);
     let symbol = choose();
     const catchingUp = attendance.catchUp();
     if (catchingUp) {
       // A step that may begin here wants members that were left out.
       await catchingUp;
-      distributions.forEach(foldLineEnd);
+      state.foldLineEnds();
+      attendance.lag(state.lag);
       mixture.readAgain();
       symbol = choose();
     }
+    const { length } = state;
     const logProbability = Math.log(mixture.probability(symbol));
-    total += logProbability;
 
     // Is the step before it complete? Is the text, or does it begin to repeat what is there?
     const stepEnds = mixture.startsStep(symbol);
@@ -105,14 +117,19 @@ export async function* decode(options: DecodeOptions): AsyncGenerator<Step, Deco
     }
     if (overlap > 0) return end('suffixOverlap', surplusBytes);
     if (surplusBytes > 0) return end('repetition', surplusBytes);
-    if (symbol === END) return { ...end('endOfLine'), endLogProbability: logProbability };
-    if (total < leastLogProbability) return end('lowConfidence');
+    if (symbol === END) {
+      policy.observe(symbol);
+      return { ...end('endOfLine'), endLogProbability: logProbability };
+    }
+    if ((stepEnds || length === 0) && policy.stops()) return end('policy');
+    if (state.logProbability + logProbability < leastLogProbability) return end('lowConfidence');
     if (length === options.maximumBytes) return end('maximumLength');
 
     // Every member reads the byte; most answer without a forward pass.
+    policy.observe(symbol);
     mixture.take(symbol);
     utf8.push(symbol);
-    text[length++] = symbol;
+    state.push(symbol, logProbability);
     stepLogProbability += logProbability;
     drafting?.observe(symbol);
     if (stepEnds) attendance.beginStep();
@@ -121,7 +138,7 @@ export async function* decode(options: DecodeOptions): AsyncGenerator<Step, Deco
   }
 
   function end(stopReason: StopReason, surplusBytes = 0): DecodeResult {
-    return { stopReason, surplusBytes, endLogProbability: 0, policyMs: policyMs() };
+    return { stopReason, surplusBytes, endLogProbability: 0, policyMs: policy.milliseconds };
   }
 }
 
@@ -135,54 +152,25 @@ export async function scoreLine(
   line: Uint8Array,
 ): Promise<number> {
   const { streams, signal } = options;
-  const distributions = streams.map((stream) => stream.distribution);
-  const { mixture } = createMixture(options);
+  const state = new TextState(streams, line.length);
+  const { distributions } = state;
+  const policy = new TimedPolicy(options, state);
+  const mixture = new StepMixture(options.combiner, streams.length, (out) => policy.weights(out));
   const attendance = new Attendance(streams, line.length, 0);
-  let total = 0;
   for (let at = 0; at <= line.length; at++) {
     signal.throwIfAborted();
-    distributions.forEach(foldLineEnd);
+    state.foldLineEnds();
+    if (at === 0) mixture.begin();
     mixture.read(distributions);
     const symbol = at < line.length ? line[at] : END;
-    total += Math.log(mixture.probability(symbol));
-    if (symbol === END) break;
+    const logProbability = Math.log(mixture.probability(symbol));
+    policy.observe(symbol);
+    if (symbol === END) return state.logProbability + logProbability;
     mixture.take(symbol);
+    state.push(symbol, logProbability);
     await attendance.advance(symbol);
   }
-  return total;
-}
-
-/** For a single line, its end and the end of the insertion are one thing, whatever a member was trained to say. */
-function foldLineEnd(distribution: Float64Array): void {
-  distribution[END] += distribution[NEWLINE] + distribution[carriageReturn];
-  distribution[NEWLINE] = 0;
-  distribution[carriageReturn] = 0;
-}
-
-const carriageReturn = 13;
-
-function createMixture(
-  options: Pick<DecodeOptions, 'streams' | 'policy' | 'combiner' | 'context'>,
-  admit?: (weights: Float64Array) => void,
-): { mixture: StepMixture; policyMs: () => number } {
-  const { streams, policy, combiner, context } = options;
-  let policyMs = 0;
-  const timed = (ask: () => void) => {
-    const start = performance.now();
-    ask();
-    policyMs += performance.now() - start;
-  };
-  timed(() =>
-    policy.begin({
-      bytes: context.prefix,
-      logProbabilities: streams.map((stream) => stream.recentLogProbabilities),
-    }),
-  );
-  const mixture = new StepMixture(combiner, streams.length, (out) => {
-    timed(() => policy.weights(out));
-    admit?.(out);
-  });
-  return { mixture, policyMs: () => policyMs };
+  throw new Error('A line has an end');
 }
 
 const decoder = new TextDecoder();

@@ -32,7 +32,11 @@ export class StepMixture {
     this.#next = createCombiner(combiner, nMembers);
     this.#weightSource = weightSource;
     this.#weights = new Float64Array(nMembers);
-    weightSource(this.#weights);
+  }
+
+  /** The first step begins; call it once, before `read`. */
+  begin(): void {
+    this.#weightSource(this.#weights);
     this.#step.begin(this.#weights);
   }
 

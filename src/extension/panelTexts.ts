@@ -35,6 +35,7 @@ export function panelTexts(): PanelTexts {
       endOfLine: l10n.t('Ended with the line.'),
       suffixOverlap: l10n.t('Ended where your text goes on.'),
       repetition: l10n.t('Ended because it began to repeat itself.'),
+      policy: l10n.t('Ended where more was not likely to be of use.'),
       lowConfidence: l10n.t('Ended where the members were no longer sure.'),
       maximumLength: l10n.t('Ended at the longest length allowed.'),
     },

@@ -1,5 +1,5 @@
 import { lexemeClasses } from '../lm/lexeme.ts';
-import type { Policy, RecentText } from './policy.ts';
+import type { Policy, Situation } from './policy.ts';
 
 export interface HedgeOptions {
   /** η: how strongly one step's likelihood moves the weights. */
@@ -8,7 +8,10 @@ export interface HedgeOptions {
   readonly share: number;
 }
 
+/** The product's own: cautious with each step, and quick to let a member come back. */
 const hedgeDefaults: HedgeOptions = { learningRate: 0.5, share: 0.2 };
+/** Fixed share as published: every step counts as what it is, and little returns to the prior. */
+export const fixedShare: HedgeOptions = { learningRate: 1, share: 0.05 };
 
 /**
  * Hedge with fixed share (Herbster & Warmuth 1998): at the end of each step of text that the person has,
@@ -34,7 +37,7 @@ export class Hedge implements Policy {
     this.#stepLogProbability = new Float64Array(nMembers);
   }
 
-  begin(recent: RecentText): void {
+  begin({ recent }: Pick<Situation, 'recent'>): void {
     this.#weights.set(this.#prior);
     this.#stepLogProbability.fill(0);
     const { bytes, logProbabilities } = recent;

@@ -1,5 +1,11 @@
 /** Why a completion ended where it did. */
-export type StopReason = 'endOfLine' | 'suffixOverlap' | 'repetition' | 'lowConfidence' | 'maximumLength';
+export type StopReason =
+  | 'endOfLine'
+  | 'suffixOverlap'
+  | 'repetition'
+  | 'policy'
+  | 'lowConfidence'
+  | 'maximumLength';
 
 /** Why there is nothing to show. */
 export type NoCompletionReason =

@@ -52,7 +52,13 @@ export const ensembleStatus = 'consort/status';
 export const didChangeEnsemble = 'consort/didChangeEnsemble';
 export interface EnsembleStatus {
   readonly members: readonly MemberStatus[];
-  readonly policy: { readonly name: string; readonly version: string };
+  readonly policy: {
+    /** What sets the weights now. */
+    readonly name: string;
+    readonly version: string;
+    /** Why it is not the policy that the settings ask for, and how to mend that. */
+    readonly message?: string;
+  };
   readonly index: { readonly state: 'idle' | 'indexing'; readonly files: number; readonly bytes: number };
 }
 export interface MemberStatus {
@@ -66,6 +72,15 @@ export interface MemberStatus {
   readonly sizeBytes: number;
   /** Of the last completions: milliseconds this member took per request; null before the first. */
   readonly latencyMs: { readonly p50: number; readonly p95: number } | null;
+}
+
+/** Client → server request without parameters: removes what the server has stored of this workspace. */
+export const eraseStored = 'consort/erase';
+export interface EraseStoredResult {
+  /** What there was, with its bytes on disk. */
+  readonly erased: readonly { readonly kind: 'index'; readonly bytes: number }[];
+  /** What is still there, and why. */
+  readonly problems: readonly string[];
 }
 
 /** initializationOptions of LSP `initialize`; every field may be missing. */

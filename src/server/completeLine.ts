@@ -1,18 +1,19 @@
-import type { Settings } from '../config/settings.ts';
 import { complete } from '../decoding/complete.ts';
 import type { TextContext } from '../lm/member.ts';
-import { Hedge } from '../policy/hedge.ts';
 import type { CompletionReport, NoCompletionReason } from '../protocol/completion.ts';
 import type { HostedStream, MemberHost } from './memberHost.ts';
+import type { PolicyStore } from './policyStore.ts';
 import { buildContext, type TextAtCursor } from './textContext.ts';
 
 /** The most bytes of one completion: a long line of code. */
 const maximumBytes = 200;
 
 export interface LineOptions {
-  readonly combiner: Settings['combiner'];
+  readonly policies: Pick<PolicyStore, 'choose'>;
   /** Text less probable than this is not offered. */
   readonly minimumProbability: number;
+  /** True where the person has asked for the text: then the policy does not decide how much there is of it. */
+  readonly ignoresStops: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -32,12 +33,13 @@ export async function completeLine(
     if (streams.length === 0) break;
     try {
       const prefill = performance.now() - started;
-      const policy = new Hedge(streams.length);
+      const members = streams.map(({ host }) => host.source);
       const { steps, policyMs, ...line } = await complete({
+        ...options.policies.choose(members),
         ...options,
         context,
         streams,
-        policy,
+        members,
         maximumBytes,
       });
       const total = performance.now() - started;

@@ -6,6 +6,7 @@ import { DeadlineError, withDeadline } from './deadline.ts';
 import { LastCompletion } from './lastCompletion.ts';
 import type { Library } from './library.ts';
 import { MemberHost, type MemberSource } from './memberHost.ts';
+import type { PolicyStore } from './policyStore.ts';
 import { isInsideCharacter, type TextAtCursor } from './textContext.ts';
 
 export interface CompletionRequest extends TextAtCursor {
@@ -29,6 +30,8 @@ export interface EngineOptions {
   readonly sources: readonly MemberSource[];
   /** What the workspace member reads beside the text at the cursor. */
   readonly library: Pick<Library, 'preview' | 'restore' | 'status'>;
+  /** Where policies come from; whoever changes its settings does so before `configure`. */
+  readonly policies: Pick<PolicyStore, 'choose' | 'status'>;
   /** Called whenever a member's state changes. */
   readonly onChange: () => void;
   /** How long a member may take over one answer before the others go on without it. */
@@ -82,7 +85,7 @@ export class Engine {
   status(): EnsembleStatus {
     return {
       members: this.#hosts.map((host) => host.status()),
-      policy: { name: this.#settings.policy, version: '1' },
+      policy: this.#options.policies.status(),
       index: this.#options.library.status(),
     };
   }
@@ -129,12 +132,17 @@ export class Engine {
   ): Promise<CompletionReport> {
     signal.throwIfAborted();
     await this.#someMember(signal);
-    const { combiner, minimumConfidence } = this.#settings;
-    const minimumProbability = request.isExplicit ? 0 : minimumConfidence;
-    const { library } = this.#options;
+    const { isExplicit } = request;
+    const minimumProbability = isExplicit ? 0 : this.#settings.minimumConfidence;
+    const { library, policies } = this.#options;
     if (request.selected) library.preview(at);
     try {
-      return await completeLine(this.#hosts, at, { combiner, minimumProbability, signal });
+      return await completeLine(this.#hosts, at, {
+        policies,
+        minimumProbability,
+        ignoresStops: isExplicit,
+        signal,
+      });
     } finally {
       library.restore(at.uri);
     }

@@ -209,6 +209,10 @@ export class HostedStream implements MemberStream {
     return this.#stream.distribution;
   }
 
+  get evidence(): Float64Array {
+    return this.#stream.evidence;
+  }
+
   get recentLogProbabilities(): Float64Array {
     return this.#stream.recentLogProbabilities;
   }

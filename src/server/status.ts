@@ -2,7 +2,7 @@ import type { DidChangeStatusParams, EnsembleStatus } from '../protocol/messages
 
 /** One line for a status bar, from the state of the ensemble. */
 export function summarise(
-  { members, index }: EnsembleStatus,
+  { members, policy, index }: EnsembleStatus,
   { isEnabled, isCompleting }: { readonly isEnabled: boolean; readonly isCompleting: boolean },
 ): DidChangeStatusParams {
   const loading = members.some((member) => member.state === 'loading');
@@ -11,9 +11,8 @@ export function summarise(
   const failed = members.filter((member) => member.state === 'failed');
   const reasons = failed.map((member) => `${member.name}: ${member.message ?? 'failed'}`).join(' ');
   if (loading || members.some((member) => member.state === 'ready')) {
-    return failed.length > 0
-      ? { busy, kind: 'Warning', message: reasons }
-      : { busy, kind: 'Normal', message: '' };
+    const message = [reasons, policy.message ?? ''].filter((part) => part !== '').join(' ');
+    return { busy, kind: message === '' ? 'Normal' : 'Warning', message };
   }
   if (failed.length > 0) return { busy, kind: 'Error', message: reasons };
   return {

@@ -144,7 +144,7 @@ function membersElement(
   const { policy, index } = ensemble;
   const files = new Intl.NumberFormat(document.documentElement.lang).format(index.files);
   const facts = [
-    fill(texts.policy, policy.name),
+    fill(texts.policy, `${policy.name} ${policy.version}`),
     fill(index.state === 'indexing' ? texts.indexing : texts.indexed, files),
   ];
   return element(
@@ -155,6 +155,7 @@ function membersElement(
     ...(completion === null ? [] : [barElement(...stretches)]),
     element('ul', 'shares', {}, ...rows),
     element('p', 'secondary', {}, facts.join(' · ')),
+    ...(policy.message === undefined ? [] : [element('p', 'error', {}, policy.message)]),
   );
 }
 

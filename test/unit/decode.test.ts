@@ -17,6 +17,7 @@ function completeAt(document: string, models: readonly ToyModel[], options: Part
       suffix: bytes(after),
     },
     streams: models.map((model) => toyStream(model)),
+    members: models.map((_, i) => ({ id: `m${i}`, kind: 'neural' })),
     policy: new Hedge(models.length),
     combiner: 'linear',
     maximumBytes: 80,

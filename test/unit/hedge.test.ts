@@ -10,8 +10,10 @@ function weightsAfter(
 ) {
   const hedge = new Hedge(logProbabilities.length, options);
   hedge.begin({
-    bytes: bytes(text),
-    logProbabilities: logProbabilities.map((row) => Float64Array.from(row)),
+    recent: {
+      bytes: bytes(text),
+      logProbabilities: logProbabilities.map((row) => Float64Array.from(row)),
+    },
   });
   const out = new Float64Array(logProbabilities.length);
   hedge.weights(out);
@@ -62,7 +64,8 @@ test('scores of different lengths are aligned at the newest byte, and a new comp
   const hedge = new Hedge(2);
   const out = new Float64Array(2);
   const begin = (rows: number[][]) => {
-    hedge.begin({ bytes: bytes('abc def'), logProbabilities: rows.map((row) => Float64Array.from(row)) });
+    const logProbabilities = rows.map((row) => Float64Array.from(row));
+    hedge.begin({ recent: { bytes: bytes('abc def'), logProbabilities } });
     hedge.weights(out);
     return [...out];
   };

@@ -1,10 +1,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { defaultSettings, type Settings } from '../../src/config/settings.ts';
 import { type CompletionRequest, Engine } from '../../src/server/engine.ts';
+import { PolicyStore } from '../../src/server/policyStore.ts';
 import { type ToyMember, toyLibrary, toyMember } from '../support/toyMember.ts';
 
 const engines: Engine[] = [];
+const warnings: string[] = [];
 afterEach(async () => {
+  warnings.length = 0;
   for (const engine of engines.splice(0)) await engine.close();
 });
 
@@ -13,9 +16,12 @@ function startEngine(
   settings: Partial<Settings> = {},
   library = toyLibrary(),
 ): Engine {
+  const all = { ...defaultSettings, minimumConfidence: 0.001, ...settings };
+  const log = { warn: (line: string) => void warnings.push(line) };
   const engine = new Engine({
-    settings: { ...defaultSettings, minimumConfidence: 0.001, ...settings },
+    settings: all,
     sources,
+    policies: new PolicyStore(all, { trusted: true, log }),
     library,
     onChange: () => {},
     memberDeadlineMs: 30,

@@ -29,6 +29,7 @@ for (const combiner of combiners) {
             out[1] = 1 - out[0];
             asked++;
           });
+          mixture.begin();
           seeds.forEach((seed, at) => {
             mixture.read([distributionOf(seed), distributionOf(seed + 17)]);
             let sum = 0;
@@ -61,6 +62,7 @@ test('linear: the probability of a step is the weighted sum of the members’ pr
     );
   for (const text of strings) {
     const mixture = new StepMixture('linear', 3, (out) => out.set(weights));
+    mixture.begin();
     let product = 1;
     const own = [1, 1, 1];
     [...text].forEach((character, length) => {
