@@ -19,7 +19,9 @@ import {
   didPartiallyAcceptCompletion,
   didShowCompletion,
   type EnsembleStatus,
+  type EraseStoredResult,
   ensembleStatus,
+  eraseStored,
   type InitializationOptions,
   type ReportedItem,
 } from '../protocol/messages.ts';
@@ -42,6 +44,8 @@ export interface BackgroundProcess {
   stop(): Promise<void>;
   report(outcome: Outcome): void;
   settingsChanged(): void;
+  /** Rejects where the process does not answer. */
+  eraseStored(): Promise<EraseStoredResult>;
 }
 
 /** The language server over IPC, started again with growing pauses when it ends unasked. */
@@ -143,6 +147,7 @@ export function createBackgroundProcess(
         .sendNotification('workspace/didChangeConfiguration', { settings })
         .catch((error) => log.warn(String(error)));
     },
+    eraseStored: () => client.sendRequest<EraseStoredResult>(eraseStored),
   };
 
   async function start(): Promise<void> {
@@ -211,9 +216,11 @@ function neverTracing(log: vscode.LogOutputChannel): vscode.LogOutputChannel {
 }
 
 function initializationOptions(context: vscode.ExtensionContext): InitializationOptions {
+  // Without a workspace there is no storage of its own, and nothing is kept.
+  const { storageUri } = context;
   return {
     settings: settingsSection(),
-    storagePath: (context.storageUri ?? context.globalStorageUri).fsPath,
+    ...(storageUri?.scheme === 'file' && { storagePath: storageUri.fsPath }),
     trusted: vscode.workspace.isTrusted,
   };
 }

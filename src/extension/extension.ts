@@ -3,6 +3,7 @@ import { isLanguageEnabled } from '../config/settings.ts';
 import type { DidChangeStatusParams } from '../protocol/messages.ts';
 import { createBackgroundProcess } from './client.ts';
 import { createAdaptiveDebounce } from './debounce.ts';
+import { eraseStoredData } from './eraseStoredData.ts';
 import { hostStatus, type ProcessState } from './hostStatus.ts';
 import { acceptSuggestionCommand, createInlineCompletionMiddleware } from './inlineCompletion.ts';
 import { showMenu } from './menu.ts';
@@ -90,6 +91,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     command('consort.openPanel', () => vscode.commands.executeCommand(`${panelViewId}.focus`)),
     command('consort.showLog', () => log.show()),
     command('consort.restart', () => background.restart()),
+    command('consort.eraseStoredData', () => eraseStoredData(background)),
     command(menuCommand, () => showMenu(currentStatus(), settings.current)),
     command(acceptSuggestionCommand, (id) => typeof id === 'string' && tracker.accepted(id)),
     command('consort.dismiss', () => {

@@ -1,17 +1,22 @@
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Settings } from '../config/settings.ts';
-import type { MemberStatus } from '../protocol/messages.ts';
+import type { EraseStoredResult, MemberStatus } from '../protocol/messages.ts';
 import { Engine, isLarger } from './engine.ts';
-import { Library, type LibraryFile } from './library.ts';
+import { filesOf, lookAt, nameOnDisk } from './filesOnDisk.ts';
+import { IndexStore, type Keeping } from './indexStore.ts';
+import { Library } from './library.ts';
 import type { Log } from './log.ts';
+import { PolicyStore } from './policyStore.ts';
+import { savedIndexPath } from './savedIndex.ts';
 import { neuralSources, ngramSource } from './sources.ts';
-import { isSecretLike, workspaceFiles } from './workspaceFiles.ts';
+import { isSecretLike, type WorkspaceFilesOptions } from './workspaceFiles.ts';
 
 export interface EnsembleOptions {
   readonly settings: Settings;
   /** Folder of the bundled members; the one shipped with this program by default. */
   readonly modelsPath: string | undefined;
-  /** False where no member outside the bundled ones may be loaded. */
+  /** Folder for what is kept from one session to the next; nothing is kept without it. */
+  readonly storagePath?: string | undefined;
+  /** False where no member outside the bundled ones may be loaded, and nothing may be kept. */
   readonly trusted: boolean;
   /** URIs of the workspace's folders. */
   readonly folders: readonly string[];
@@ -28,6 +33,10 @@ export interface Ensemble {
   readonly library: Pick<Library, 'setDocument' | 'closeDocument'>;
   configure(settings: Settings): void;
   changeFolders(added: readonly string[], removed: readonly string[]): void;
+  /** Something happened to these files on disk. */
+  filesChanged(uris: readonly string[]): void;
+  /** Removes what is kept on disk. */
+  erase(): Promise<EraseStoredResult>;
   /** Settles when every member has loaded or failed and the workspace has been read. */
   ready(): Promise<void>;
   close(): Promise<void>;
@@ -43,16 +52,25 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
     options.onChange();
   };
   let { settings, folders } = options;
+  const { storagePath, trusted, log } = options;
+  const store =
+    storagePath === undefined ? undefined : new IndexStore({ path: savedIndexPath(storagePath), log });
+  void store?.configure(keeping(settings, trusted));
   const library = new Library({
     isReadable: ({ uri, text }) =>
       !isLarger(text, settings.maximumFileKilobytes * 1000) && !text.includes('\0') && !isSecretLike(uri),
-    files: (signal) => filesOf(folders, settings, options.log, signal),
+    files: (signal, isWanted) => filesOf(folders, readingOptions(settings, log, signal), isWanted),
+    look: (uri) => lookAt(uri, folders, readingOptions(settings, log, closing.signal)),
     whenIdle: () => engine.idle(),
     onChange,
+    ...(store && { store }),
   });
+  const closing = new AbortController();
   const sources = () => [...neuralSources(settings, options), ngramSource(settings, library)];
+  const policies = new PolicyStore(settings, { trusted, log });
   const engine: Engine = new Engine({
     settings,
+    policies,
     sources: sources(),
     library,
     onChange,
@@ -65,6 +83,8 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
     configure(newSettings) {
       const old = settings;
       settings = newSettings;
+      void store?.configure(keeping(settings, trusted));
+      policies.configure(settings);
       engine.configure(settings, sources());
       const isSame = (name: keyof Settings) => old[name] === settings[name];
       if (!isSame('index.enable') || !isSame('maximumFileKilobytes')) library.reindex();
@@ -73,12 +93,21 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
       folders = [...folders.filter((folder) => !removed.includes(folder)), ...added];
       library.reindex();
     },
+    filesChanged: (uris) => library.filesChanged(uris.map(nameOnDisk)),
+    async erase() {
+      const { bytes, problem } = (await store?.erase()) ?? { bytes: 0 };
+      return {
+        erased: bytes > 0 ? [{ kind: 'index', bytes }] : [],
+        problems: problem === undefined ? [] : [problem],
+      };
+    },
     async ready() {
       await engine.ready();
       await library.indexed();
     },
     async close() {
-      library.close();
+      closing.abort();
+      await library.close();
       await engine.close();
     },
   };
@@ -97,24 +126,23 @@ function createStateLog(log: Log): (members: readonly MemberStatus[]) => void {
   };
 }
 
-/** The workspace's files for the n-gram; folders that are not on this machine's disk are left out. */
-async function* filesOf(
-  folders: readonly string[],
+/** What becomes of the saved index under these settings. */
+function keeping(settings: Settings, trusted: boolean): Keeping {
+  if (!trusted) return 'untouched';
+  return settings['index.enable'] && settings['index.persist'] ? 'on' : 'off';
+}
+
+/** Undefined where the workspace may not be read. */
+function readingOptions(
   settings: Settings,
   log: Log,
   signal: AbortSignal,
-): AsyncGenerator<LibraryFile> {
-  if (!settings['index.enable']) return;
-  const options = {
+): WorkspaceFilesOptions | undefined {
+  if (!settings['index.enable']) return undefined;
+  return {
     maximumFileBytes: settings.maximumFileKilobytes * 1000,
     signal,
     onUnreadable: (path: string, error: Error) =>
       log.warn(`${path} cannot be read and is left out: ${error.message}`),
   };
-  for (const folder of folders) {
-    if (!folder.startsWith('file:')) continue;
-    for await (const { path, bytes } of workspaceFiles(fileURLToPath(folder), options)) {
-      yield { uri: pathToFileURL(path).href, text: bytes };
-    }
-  }
 }

@@ -1,5 +1,6 @@
 import {
   type Connection,
+  DidChangeWatchedFilesNotification,
   type InitializeParams,
   type InitializeResult,
   type InlineCompletionItem,
@@ -19,6 +20,7 @@ import {
   didChangeStatus,
   didComplete,
   ensembleStatus,
+  eraseStored,
 } from '../protocol/messages.ts';
 import type { CompletionAnswer, CompletionRequest } from './engine.ts';
 import type { Ensemble, EnsembleOptions } from './ensemble.ts';
@@ -44,6 +46,7 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
   let ensemble: Ensemble | undefined;
   let settings = parseSettings(undefined).settings;
   let nCompleting = 0;
+  let watchesFiles = false;
 
   connection.onInitialize((params) => {
     const parsed = initializationOptions.safeParse(params.initializationOptions ?? {});
@@ -53,16 +56,19 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
     ensemble = startEnsemble({
       settings,
       modelsPath: initial.modelsPath,
+      storagePath: initial.storagePath,
       trusted: initial.trusted ?? true,
       folders: foldersOf(params),
       log,
       memberDeadlineMs,
       onChange: () => tellStatus(),
     });
+    watchesFiles = params.capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration === true;
     return capabilities(options.version);
   });
   connection.onInitialized(() => {
     tellStatus();
+    if (watchesFiles) watchFiles(connection, log);
     connection.workspace.onDidChangeWorkspaceFolders(({ added, removed }) => {
       ensemble?.changeFolders(
         added.map(({ uri }) => uri),
@@ -104,6 +110,8 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
     }
   });
 
+  connection.onDidChangeWatchedFiles(({ changes }) => ensemble?.filesChanged(changes.map(({ uri }) => uri)));
+  connection.onRequest(eraseStored, () => ensemble?.erase() ?? null);
   connection.onRequest(ensembleStatus, () => ensemble?.engine.status() ?? null);
   const countsInWords = listenToOutcomes(connection, log);
   connection.onShutdown(close);
@@ -159,6 +167,14 @@ function capabilities(version: string): InitializeResult {
       workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
     },
   };
+}
+
+/** Asks the editor to tell what changes on disk; which of it counts is decided here. */
+function watchFiles(connection: Connection, log: Log): void {
+  const watchers = [{ globPattern: '**/*' }];
+  connection.client.register(DidChangeWatchedFilesNotification.type, { watchers }).catch((error: unknown) => {
+    log.warn(`Changes on disk are not followed: ${error instanceof Error ? error.message : error}`);
+  });
 }
 
 function foldersOf({ workspaceFolders, rootUri }: InitializeParams): readonly string[] {

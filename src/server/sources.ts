@@ -58,7 +58,7 @@ export function ngramSource(settings: Settings, library: Library): MemberSource 
         workerUrl: ngramWorkerUrl,
         workerData: { id: ngramId, maximumBytes },
       });
-      library.attach(member);
+      await library.attach(member);
       return member;
     },
   };

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 
 export interface WorkspaceFile {
@@ -24,16 +24,85 @@ export async function* workspaceFiles(
   folder: string,
   options: WorkspaceFilesOptions,
 ): AsyncGenerator<WorkspaceFile> {
+  for await (const { path } of listWorkspace(folder, options)) {
+    const bytes = await readSource(path, options);
+    if (bytes !== undefined) yield { path, bytes };
+  }
+}
+
+/** A file of a listing, from its name and size alone: it may still be binary or generated. */
+export interface ListedPath {
+  readonly path: string;
+  readonly bytes: number;
+  readonly modifiedMs: number;
+}
+
+/** How many files the system is asked about at once. */
+const LISTED_TOGETHER = 16;
+
+/** What `workspaceFiles` would look into. */
+export async function* listWorkspace(
+  folder: string,
+  options: WorkspaceFilesOptions,
+): AsyncGenerator<ListedPath> {
   const folders: FolderToRead[] = [{ path: folder, rules: await rulesAbove(folder) }];
   for (let next = folders.shift(); next !== undefined; next = folders.shift()) {
     options.signal.throwIfAborted();
     const { files, subfolders } = await listFolder(next, options);
     folders.push(...subfolders);
-    for (const path of files) {
+    for (let i = 0; i < files.length; i += LISTED_TOGETHER) {
       options.signal.throwIfAborted();
-      const bytes = await readSource(path, options);
-      if (bytes !== undefined) yield { path, bytes };
+      const listing = files.slice(i, i + LISTED_TOGETHER).map((path) =>
+        listFile(path, options).catch((error: Error) => {
+          options.onUnreadable?.(path, error);
+        }),
+      );
+      for (const listed of await Promise.all(listing)) if (listed !== undefined) yield listed;
     }
+  }
+}
+
+/**
+ * What `listWorkspace` would say of one path in the folder: undefined where it would leave it out or there is no such
+ * file, `folder` where it would list a folder.
+ */
+export async function findInWorkspace(
+  folder: string,
+  path: string,
+  options: WorkspaceFilesOptions,
+): Promise<ListedPath | 'folder' | undefined> {
+  const inside = relative(folder, path);
+  if (inside === '' || inside.startsWith('..') || isAbsolute(inside)) return undefined;
+  let rules = await rulesAbove(folder);
+  let above = folder;
+  const names = inside.split(sep);
+  for (const [i, name] of names.entries()) {
+    const at = join(above, name);
+    const found = await lstat(at).catch(() => undefined);
+    rules = [...rules, ...(await rulesIn(above))];
+    if (found?.isDirectory()) {
+      if (skippedFolders.has(name) || isIgnored(`${at}${sep}`, rules)) return undefined;
+    } else {
+      const isListed =
+        found?.isFile() && i === names.length - 1 && isListedName(name) && !isIgnored(at, rules);
+      return isListed ? listFile(at, options).catch(() => undefined) : undefined;
+    }
+    above = at;
+  }
+  return 'folder';
+}
+
+/** A file's bytes, or undefined where it is binary, generated or unreadable. */
+export async function readSource(
+  path: string,
+  options: WorkspaceFilesOptions,
+): Promise<Uint8Array | undefined> {
+  try {
+    const bytes = await readFile(path);
+    return isSourceText(bytes) ? bytes : undefined;
+  } catch (error) {
+    options.onUnreadable?.(path, error instanceof Error ? error : new Error(String(error)));
+    return undefined;
   }
 }
 
@@ -88,8 +157,8 @@ async function listFolder(
     if (entry.isDirectory()) {
       if (skippedFolders.has(entry.name) || isIgnored(`${entryPath}${sep}`, allRules)) continue;
       subfolders.push({ path: entryPath, rules: allRules });
-    } else if (entry.isFile() && !isSecretLike(entry.name) && !generatedNames.test(entry.name)) {
-      if (!isIgnored(entryPath, allRules)) files.push(entryPath);
+    } else if (entry.isFile() && isListedName(entry.name) && !isIgnored(entryPath, allRules)) {
+      files.push(entryPath);
     }
   }
   return { files, subfolders };
@@ -120,16 +189,14 @@ function isIgnored(path: string, rules: FolderToRead['rules']): boolean {
   return false;
 }
 
-async function readSource(path: string, options: WorkspaceFilesOptions): Promise<Uint8Array | undefined> {
-  try {
-    const { size } = await lstat(path);
-    if (size === 0 || size > (options.maximumFileBytes ?? 1_000_000)) return undefined;
-    const bytes = await readFile(path);
-    return isSourceText(bytes) ? bytes : undefined;
-  } catch (error) {
-    options.onUnreadable?.(path, error instanceof Error ? error : new Error(String(error)));
-    return undefined;
-  }
+function isListedName(name: string): boolean {
+  return !isSecretLike(name) && !generatedNames.test(name);
+}
+
+async function listFile(path: string, options: WorkspaceFilesOptions): Promise<ListedPath | undefined> {
+  const { size, mtimeMs } = await lstat(path);
+  if (size === 0 || size > (options.maximumFileBytes ?? 1_000_000)) return undefined;
+  return { path, bytes: size, modifiedMs: mtimeMs };
 }
 
 function isSourceText(bytes: Buffer): boolean {

@@ -1,7 +1,8 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { defaultSettings, type Settings } from '../../src/config/settings.ts';
 import { type Ensemble, startEnsemble } from '../../src/server/ensemble.ts';
 import { createLog } from '../../src/server/log.ts';
@@ -33,13 +34,22 @@ function edit(path: string, change: (json: object) => object): void {
   writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')))));
 }
 
-function start(options: { modelsPath: string; settings?: Partial<Settings>; trusted?: boolean }) {
+interface StartOptions {
+  readonly modelsPath: string;
+  readonly settings?: Partial<Settings>;
+  readonly trusted?: boolean;
+  readonly folders?: readonly string[];
+  readonly storagePath?: string;
+}
+
+function start(options: StartOptions) {
   const log: string[] = [];
   const ensemble = startEnsemble({
     settings: { ...defaultSettings, ...options.settings },
     modelsPath: options.modelsPath,
     trusted: options.trusted ?? true,
-    folders: [],
+    folders: options.folders ?? [],
+    storagePath: options.storagePath,
     log: createLog((level, message) => log.push(`${level}: ${message}`), 'warn'),
     memberDeadlineMs: 60_000,
     onChange: () => {},
@@ -141,4 +151,86 @@ test('members of the person take part in trusted workspaces only, and never unde
   });
   ensemble.configure({ ...defaultSettings, membersPath: '' });
   expect(await participants(ensemble)).toEqual(['one', 'workspace']);
+});
+
+describe('what the workspace member has read', () => {
+  const modelsPath = join(folder, 'empty');
+  const folders = [pathToFileURL(join(folder, 'workspace')).href];
+  mkdirSync(modelsPath);
+  mkdirSync(join(folder, 'workspace'));
+  writeFileSync(join(folder, 'workspace', 'a.ts'), 'export const first = 1;\n');
+
+  async function session(
+    options: Pick<StartOptions, 'storagePath' | 'settings' | 'trusted'>,
+    during?: (ensemble: Ensemble) => Promise<unknown>,
+  ) {
+    const { ensemble, log } = start({ modelsPath, folders, ...options });
+    await ensemble.ready();
+    expect(ensemble.engine.status().index.files).toBe(options.settings?.['index.enable'] === false ? 0 : 1);
+    await during?.(ensemble);
+    await ensemble.close();
+    return log;
+  }
+
+  /** Whether the file is there after a session, where there was one before it or not. */
+  function check(
+    name: string,
+    options: Omit<Parameters<typeof session>[0], 'storagePath'>,
+    expected: { readonly before: boolean; readonly after: boolean },
+    during?: (ensemble: Ensemble, file: string) => Promise<unknown>,
+  ): void {
+    test(name, async () => {
+      const storagePath = mkdtempSync(join(folder, 'storage-'));
+      const file = join(storagePath, 'index-v1.bin');
+      if (expected.before) expect(await session({ storagePath })).toEqual([]);
+      expect(existsSync(file)).toBe(expected.before);
+      const log = await session({ storagePath, ...options }, async (ensemble) => during?.(ensemble, file));
+      expect(log).toEqual([]);
+      expect(existsSync(file)).toBe(expected.after);
+    });
+  }
+  check('is saved', {}, { before: false, after: true });
+  check('stays saved', {}, { before: true, after: true });
+  const off: Partial<Settings> = { 'index.persist': false };
+  check('is not saved where that is off', { settings: off }, { before: false, after: false });
+  check('is removed where that is off', { settings: off }, { before: true, after: false });
+  const unread: Partial<Settings> = { 'index.enable': false };
+  check('is removed where nothing is indexed', { settings: unread }, { before: true, after: false });
+  check('is not saved in Restricted Mode', { trusted: false }, { before: false, after: false });
+  check('is not touched in Restricted Mode', { trusted: false }, { before: true, after: true });
+  check('is removed when that is turned off', {}, { before: true, after: false }, async ({ configure }) =>
+    configure({ ...defaultSettings, ...off }),
+  );
+  check(
+    'is saved when that is turned on',
+    { settings: off },
+    { before: true, after: true },
+    async (ensemble) => ensemble.configure(defaultSettings),
+  );
+  check('is erased when asked', {}, { before: true, after: false }, async ({ erase }, file) => {
+    const { erased, problems } = await erase();
+    expect(erased).toEqual([{ kind: 'index', bytes: expect.any(Number) }]);
+    expect(problems).toEqual([]);
+    expect(existsSync(file)).toBe(false);
+    expect((await erase()).erased).toEqual([]);
+  });
+  check(
+    'is erased even in Restricted Mode',
+    { trusted: false },
+    { before: true, after: false },
+    ({ erase }) => erase(),
+  );
+
+  test('is not even read in Restricted Mode', async () => {
+    const storagePath = mkdtempSync(join(folder, 'storage-'));
+    const file = join(storagePath, 'index-v1.bin');
+    writeFileSync(file, 'damaged');
+    expect(await session({ storagePath, trusted: false })).toEqual([]);
+    expect(readFileSync(file, 'utf8')).toBe('damaged');
+    expect(await session({ storagePath })).toEqual([expect.stringContaining('cannot be used')]);
+  });
+
+  test('is nowhere without a folder for it', async () => {
+    await session({}, async ({ erase }) => expect(await erase()).toEqual({ erased: [], problems: [] }));
+  });
 });

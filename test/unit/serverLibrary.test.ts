@@ -103,11 +103,28 @@ describe('the library tells its reader', () => {
     expect(calls).toEqual(['open a 1', 'open a preview', 'open a 2', 'open a 2', 'remove not open']);
   });
 
-  test('no more files where there is no room', async () => {
-    const { library, reader, calls } = start({ a: '', b: '', c: '', d: '' }, { room: 2 });
+  test('hardly more files where there is no room', async () => {
+    const files = Object.fromEntries([...'abcdefgh'].map((uri) => [uri, 'x'.repeat(70_000)]));
+    const { library, reader, calls } = start(files, { room: 2 });
     library.attach(reader);
     await library.indexed();
-    expect(calls).toEqual(['workspace a ', 'workspace b ', 'workspace c  refused']);
+    const refused = calls.filter((call) => call.endsWith('refused'));
+    expect(calls).toHaveLength(2 + refused.length);
+    expect(refused.length).toBeLessThan(4);
+  });
+
+  test('what it must still forget where there is no room', async () => {
+    const files: Record<string, string> = { a: '1', b: '2' };
+    const { library, reader, calls } = start(files, { room: 2 });
+    library.attach(reader);
+    await library.indexed();
+    calls.length = 0;
+    Object.assign(files, { c: '3', a: '4' });
+    delete files.b;
+    library.reindex();
+    await library.indexed();
+    expect(calls.at(-1)).toBe('remove b');
+    expect(library.status().files).toBe(1);
   });
 
   test('again from the beginning when another reader takes its place', async () => {

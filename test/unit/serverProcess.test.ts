@@ -1,6 +1,9 @@
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import {
   createProtocolConnection,
@@ -95,6 +98,42 @@ test(
     await connection.sendNotification('exit');
     expect(await exited).toEqual([0, null]);
     expect(errors.join('')).toBe('');
+  },
+  timeoutMs,
+);
+
+test(
+  'what it has indexed outlives it, in the folder that the editor gave',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'consort-process-'));
+    endings.push(() => rmSync(folder, { recursive: true }));
+    mkdirSync(join(folder, 'workspace'));
+    writeFileSync(join(folder, 'workspace', 'a.ts'), 'export const a = 1;\n');
+    const run = async () => {
+      const { connection, exited } = start('stdio');
+      const log: string[] = [];
+      connection.onNotification('window/logMessage', ({ message }) => void log.push(message));
+      const indexed = new Promise<void>((resolve) => {
+        connection.onNotification(didChangeEnsemble, ({ index }: EnsembleStatus) => {
+          if (index.state === 'idle' && index.files > 0) resolve();
+        });
+      });
+      await connection.sendRequest('initialize', {
+        processId: process.pid,
+        rootUri: pathToFileURL(join(folder, 'workspace')).href,
+        capabilities: {},
+        initializationOptions: { storagePath: join(folder, 'storage') },
+      });
+      await connection.sendNotification('initialized', {});
+      await indexed;
+      await connection.sendRequest('shutdown');
+      await connection.sendNotification('exit');
+      expect(await exited).toEqual([0, null]);
+      return log.join('\n');
+    };
+    expect(await run()).not.toContain('saved index');
+    expect(readdirSync(join(folder, 'storage'))).toEqual(['index-v1.bin']);
+    expect(await run()).toMatch(/The saved index was read .*files: 1\./);
   },
   timeoutMs,
 );

@@ -22,6 +22,7 @@ import { Engine } from '../../src/server/engine.ts';
 import type { EnsembleOptions } from '../../src/server/ensemble.ts';
 import { serve } from '../../src/server/languageServer.ts';
 import { createLog } from '../../src/server/log.ts';
+import { PolicyStore } from '../../src/server/policyStore.ts';
 import { type ToyMember, toyLibrary, toyMember } from '../support/toyMember.ts';
 
 interface Session {
@@ -50,6 +51,7 @@ async function startSession(
   members: readonly ToyMember[],
   text: string,
   settings: unknown = {},
+  capabilities: object = {},
 ): Promise<Session> {
   const [toServer, toClient] = [new PassThrough(), new PassThrough()];
   const connection = createConnection(
@@ -70,6 +72,9 @@ async function startSession(
     version: '1.2.3',
     startEnsemble: (options) => toyEnsemble(members, options, library),
   });
+  client.onRequest('client/registerCapability', (params) => {
+    received.push({ method: 'client/registerCapability', params });
+  });
   for (const method of notifications) {
     client.onNotification(method, (params) => void received.push({ method, params }));
   }
@@ -82,7 +87,7 @@ async function startSession(
   await client.sendRequest('initialize', {
     processId: null,
     rootUri: null,
-    capabilities: {},
+    capabilities,
     workspaceFolders: [{ uri: 'file:///folder', name: 'folder' }],
     initializationOptions: { settings },
   });
@@ -97,6 +102,7 @@ function toyEnsemble(members: readonly ToyMember[], options: EnsembleOptions, ca
   const engine = new Engine({
     settings: options.settings,
     sources: members,
+    policies: new PolicyStore(options.settings, options),
     library,
     onChange: options.onChange,
     memberDeadlineMs: 10_000,
@@ -107,6 +113,8 @@ function toyEnsemble(members: readonly ToyMember[], options: EnsembleOptions, ca
     engine,
     library,
     changeFolders: () => {},
+    filesChanged: (uris: readonly string[]) => void calls.push(`changed ${uris}`),
+    erase: async () => ({ erased: [{ kind: 'index', bytes: 7 } as const], problems: [] }),
     configure: (settings: EnsembleOptions['settings']) => engine.configure(settings, members),
     ready: () => engine.ready(),
     close: () => engine.close(),
@@ -263,6 +271,33 @@ describe('status', () => {
       kind: 'Warning',
       message: expect.stringContaining('weights are missing'),
     });
+  });
+});
+
+describe('what is on disk', () => {
+  test('is erased when the editor asks', async () => {
+    const session = await startSession([], 'x');
+    const answer = await session.client.sendRequest('consort/erase');
+    expect(answer).toEqual({ erased: [{ kind: 'index', bytes: 7 }], problems: [] });
+  });
+
+  const watchedFiles = { workspace: { didChangeWatchedFiles: { dynamicRegistration: true } } };
+  test.each([
+    ['is followed where the editor can tell of changes', watchedFiles, ['workspace/didChangeWatchedFiles']],
+    ['is not asked for where the editor cannot', {}, []],
+  ])('%s', async (_, capabilities, expected) => {
+    const session = await startSession([], 'x', {}, capabilities);
+    const changes = [{ uri: 'file:///folder/b.ts', type: 2 }];
+    await session.client.sendNotification('workspace/didChangeWatchedFiles', { changes });
+    await session.client.sendRequest('consort/status');
+    expect(session.library.at(-1)).toBe('changed file:///folder/b.ts');
+    const registrations = session.received
+      .filter(({ method }) => method === 'client/registerCapability')
+      .flatMap(({ params }) => (params as { registrations: { method: string }[] }).registrations);
+    expect(registrations.map(({ method }) => method)).toEqual(expect.arrayContaining(expected));
+    expect(registrations.some(({ method }) => method === 'workspace/didChangeWatchedFiles')).toBe(
+      expected.length > 0,
+    );
   });
 });
 
