@@ -1,33 +1,36 @@
 import '../config/noTelemetry.ts';
-import { explainMemberProblem } from '../config/memberError.ts';
-import { isMeantFor, loadMemberManifest } from '../config/memberManifest.ts';
-import { compareWithFirst } from '../evaluation/comparison.ts';
-import { evaluate as evaluatePackages } from '../evaluation/evaluate.ts';
-import { contenders } from '../evaluation/policies.ts';
-import type { Member } from '../lm/member.ts';
-import { openNeuralMember } from '../lm/neural/neuralMember.ts';
-import { NgramIndex } from '../lm/ngram/ngramIndex.ts';
-import { NgramMember } from '../lm/ngram/ngramMember.ts';
-import { bundledMembersPath, findMembers, type MemberFolder } from '../server/memberFolders.ts';
-import { integerOption, parseOptions, resolvePath } from './arguments.ts';
+import type { GoalPair } from '../evaluation/comparison.ts';
+import type { Contender } from '../evaluation/contender.ts';
+import { type Evaluation, evaluate as evaluateLive, evaluatePaths } from '../evaluation/evaluate.ts';
+import { drawPositions, type SourcePackage } from '../evaluation/positions.ts';
+import { bundledMembersPath } from '../server/memberFolders.ts';
+import { integerOption, integersOption, listOption, parseOptions, resolvePath } from './arguments.ts';
 import { evaluationTable } from './evaluationTable.ts';
 import { Failure, UsageError } from './failures.ts';
+import { type MembersOptions, membersDigest, type OpenMembers, openMembers } from './openMembers.ts';
+import { openPaths } from './openPaths.ts';
 import { toJson, writeResult } from './output.ts';
+import { knownContenders, selectContenders } from './policyChoice.ts';
 import type { Command, Terminal } from './run.ts';
 import { readPackage } from './sourcePackages.ts';
 
 const help = `Usage: consort evaluate DIR... [options]
+       consort evaluate --paths FOLDER... [options]
 
 Completes lines at seeded random cursors in the files of each DIR (one package or repository) under each policy,
 and compares them with what stands there. The workspace member knows the other files of the same DIR, except
-near-duplicates, and the text before the cursor.
+near-duplicates, and the text before the cursor. With --paths, the cursors and all that the members say there are
+taken from what "consort collect" has kept: thousands of cursors in seconds, and nothing is timed.
 
-  --policies a,b      only these, by name
-  --members a,b       only these neural members
+  --paths             each FOLDER holds collected paths, or is such a file
+  --policies a,b      only these, by name, or files of policies; the first is what all are compared with
+  --without-group G   zero this group of features in the policies that are read from files (a,b for several)
+  --members a,b       only these neural members (of those collected, with --paths)
   --models DIR        take the neural members from this folder of members
   --without-ngram     leave the workspace member out
-  --limit N           cursors in all (default 300)
+  --limit N           cursors in all, for each seed (default 300)
   --seed N            (default 1)
+  --seeds 1,2,3       several, one after the other
   --json              print one JSON document on stdout, everything else on stderr
   --lines             with --json: every cursor's result too
   --out FILE          write the result to this file as well
@@ -39,100 +42,169 @@ export const evaluate: Command = { help, run };
 
 async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   const { values, positionals } = parseOptions(args, hint, {
+    paths: { type: 'boolean' },
     policies: { type: 'string' },
+    'without-group': { type: 'string' },
     members: { type: 'string' },
     models: { type: 'string' },
     'without-ngram': { type: 'boolean' },
     limit: { type: 'string', default: '300' },
     seed: { type: 'string', default: '1' },
+    seeds: { type: 'string' },
     json: { type: 'boolean' },
     lines: { type: 'boolean' },
     out: { type: 'string' },
   });
   if (positionals.length === 0) throw new UsageError('give at least one DIR', hint);
-  const nPositions = integerOption('limit', values.limit, hint);
-  const seed = integerOption('seed', values.seed, hint);
-  const packages = [];
-  for (const folder of positionals) packages.push(await readPackage(resolvePath(folder)));
-
-  const index = new NgramIndex({ maximumBytes: 1 << 28 });
-  const members: Member[] = values['without-ngram'] ? [] : [new NgramMember('workspace', index)];
-  const modelsPath = values.models === undefined ? bundledMembersPath() : resolvePath(values.models);
-  const languages = new Map<string, MemberFolder['languages']>();
-  for (const found of chosenMembers(modelsPath, list(values.members))) {
-    members.push(await openMember(found.folder));
-    languages.set(found.id, found.languages);
+  const seeds =
+    values.seeds === undefined
+      ? [integerOption('seed', values.seed, hint)]
+      : integersOption('seeds', values.seeds, hint);
+  const membersOptions: MembersOptions = {
+    modelsPath: values.models === undefined ? bundledMembersPath() : resolvePath(values.models),
+    ids: listOption(values.members),
+    withoutNgram: values['without-ngram'],
+  };
+  const request: Request = {
+    places: positionals.map(resolvePath),
+    seeds,
+    nPositions: integerOption('limit', values.limit, hint),
+    membersOptions,
+    contendersFor: async (memberIds, tokenMembers) =>
+      selectContenders(
+        await knownContenders(memberIds, listOption(values['without-group']) ?? [], tokenMembers),
+        listOption(values.policies),
+      ),
+    onProgress: (done) => showProgress(terminal, done),
+  };
+  await warnOfPolicies(membersOptions.modelsPath, terminal);
+  const { lines, ...result } = await (values.paths ? overPaths(request) : overPackages(request));
+  for (const name of result.absent) {
+    terminal.stderr(`${name} takes part at none of these cursors and is left out.\n`);
   }
-  if (members.length === 0) throw new Failure(`there are no members in ${modelsPath}.`);
+  warnOfLeftPaths(result, terminal);
+  await writeResult(
+    terminal,
+    values.json ? toJson(values.lines ? { ...result, lines } : result) : evaluationTable(result),
+    values.out,
+  );
+}
+
+interface Request {
+  readonly places: readonly string[];
+  readonly seeds: readonly number[];
+  readonly nPositions: number;
+  readonly membersOptions: MembersOptions;
+  readonly contendersFor: (
+    memberIds: readonly string[],
+    tokenMembers?: OpenMembers['tokenMembers'],
+  ) => Promise<Contender[]>;
+  readonly onProgress: (done: number) => void;
+}
+
+/** The JSON document of this command. */
+export interface EvaluationReport extends Omit<Evaluation, 'lines'> {
+  /** The first of the seeds. */
+  readonly seed: number;
+  readonly seeds: readonly number[];
+  readonly members: readonly { readonly id: string; readonly kind: string }[];
+  readonly packages: readonly string[];
+  /** The policies that learned from examples. */
+  readonly learned: readonly string[];
+  /** Contenders that take part at none of the cursors. */
+  readonly absent: readonly string[];
+}
+
+async function overPackages(request: Request): Promise<EvaluationReport & Pick<Evaluation, 'lines'>> {
+  const { places, seeds, nPositions, onProgress } = request;
+  const packages: SourcePackage[] = [];
+  for (const folder of places) packages.push(await readPackage(folder));
+  const open = await openMembers(request.membersOptions);
   try {
-    const known = contenders(members.map(({ id }) => id));
-    const { lines, ...evaluation } = await evaluatePackages({
+    const contenders = await request.contendersFor(
+      open.members.map(({ id }) => id),
+      open.tokenMembers,
+    );
+    const evaluation = await evaluateLive({
+      ...open,
       packages,
-      members,
-      takesPart: ({ id }, languageId) => isMeantFor(languages.get(id) ?? '*', languageId),
-      index: {
-        setDocument: async (id, text) => void index.setDocument(id, text, 'workspace'),
-        removeDocument: async (id) => index.removeDocument(id),
-      },
-      contenders: selected(known, list(values.policies)),
-      nPositions,
-      seed,
+      positions: seeds.flatMap((seed) => drawPositions(packages, nPositions, seed)),
+      contenders,
+      pairs: goalPairs(contenders),
+      seed: seeds[0],
       signal: new AbortController().signal,
-      onProgress: (done, of) => showProgress(terminal, done, of),
+      onProgress,
     });
-    const details = {
-      members: members.map(({ id, kind }) => ({ id, kind })),
+    return {
+      ...describe(evaluation, contenders, seeds),
+      members: open.members.map(({ id, kind }) => ({ id, kind })),
       packages: packages.map(({ name }) => name),
     };
-    const comparisons = compareWithFirst(lines, packages.length, seed);
-    const result = { ...evaluation, comparisons, ...details, ...(values.lines ? { lines } : {}) };
-    await writeResult(
-      terminal,
-      values.json ? toJson(result) : evaluationTable({ ...evaluation, comparisons }),
-      values.out,
-    );
   } finally {
-    for (const member of members) await member.close();
+    await open.close();
   }
 }
 
-/** Of the members in a folder of members, those that are named; all by default. */
-function chosenMembers(modelsPath: string, ids: readonly string[] | undefined): readonly MemberFolder[] {
-  const found = findMembers(modelsPath);
-  const unknown = ids?.find((id) => !found.some((member) => member.id === id));
-  if (unknown !== undefined) {
-    throw new UsageError(
-      `there is no member "${unknown}"`,
-      `Members: ${found.map(({ id }) => id).join(', ')}`,
-    );
-  }
-  return ids === undefined ? found : found.filter(({ id }) => ids.includes(id));
-}
-
-async function openMember(folder: string): Promise<Member> {
-  const { manifest, problem } = await loadMemberManifest(folder);
-  if (problem) throw new Failure(explainMemberProblem(problem));
-  return openNeuralMember(folder, manifest);
-}
-
-function selected<Named extends { readonly name: string }>(
-  known: readonly Named[],
-  names: readonly string[] | undefined,
-): Named[] {
-  return (names ?? known.map(({ name }) => name)).map((name) => {
-    const found = known.find((candidate) => candidate.name === name);
-    if (found) return found;
-    throw new UsageError(
-      `there is no policy "${name}"`,
-      `Policies: ${known.map((candidate) => candidate.name).join(', ')}`,
-    );
+async function overPaths(request: Request): Promise<EvaluationReport & Pick<Evaluation, 'lines'>> {
+  const { members, packages, seeds, cursors } = await openPaths(request.places, request.membersOptions);
+  const contenders = await request.contendersFor(members.map(({ id }) => id));
+  const evaluation = await evaluatePaths(cursors(), {
+    contenders,
+    pairs: goalPairs(contenders),
+    seed: seeds[0],
+    signal: new AbortController().signal,
+    onProgress: request.onProgress,
   });
+  return { ...describe(evaluation, contenders, seeds), members, packages };
 }
 
-function list(value: string | undefined): string[] | undefined {
-  return value?.split(',').map((name) => name.trim());
+function describe(evaluation: Evaluation, contenders: readonly Contender[], seeds: readonly number[]) {
+  if (Object.keys(evaluation.policies).length === 0) {
+    throw new Failure('no contender takes part at any of these cursors. Take other members or packages.');
+  }
+  const absent = contenders.map(({ name }) => name).filter((name) => !(name in evaluation.policies));
+  const learned = contenders.filter(({ isLearned }) => isLearned).map(({ name }) => name);
+  return { ...evaluation, seed: seeds[0], seeds, learned, absent };
 }
 
-function showProgress(terminal: Terminal, done: number, of: number): void {
-  if (done % 50 === 0 || done === of) terminal.stderr(`${done} of ${of} cursors\n`);
+/** Every policy that was learned, less each that was not and less those that were learned in another way. */
+function goalPairs(contenders: readonly Contender[]): GoalPair[] {
+  const others = contenders.filter(
+    ({ name, isLearned }) =>
+      isBaselineToBeat(name) && (!isLearned || name.startsWith('gate') || name.startsWith('rlae')),
+  );
+  return contenders
+    .filter(({ isLearned }) => isLearned)
+    .flatMap(({ name }) =>
+      others.filter((other) => other.name !== name).map((other) => ({ name, against: other.name })),
+    );
+}
+
+/** Of the members alone, the workspace's is the one that is hard to beat; hindsight cannot be beaten. */
+function isBaselineToBeat(name: string): boolean {
+  return !name.startsWith('oracle') && (!name.startsWith('single:') || name === 'single:workspace');
+}
+
+async function warnOfPolicies(modelsPath: string, terminal: Terminal): Promise<void> {
+  const { tunedWith, refused } = await knownContenders([], []);
+  for (const reason of refused) terminal.stderr(`${reason}\n`);
+  if (tunedWith === undefined || tunedWith === (await membersDigest({ modelsPath }))) return;
+  terminal.stderr(
+    'The tuned baselines (bestSingle, fixed, fixedGeometric, thresholds) were tuned with other members: consort tune --help.\n',
+  );
+}
+
+/** More texts than this that have left the collected paths are worth reading live. */
+const muchLeft = 0.02;
+
+function warnOfLeftPaths({ policies }: Pick<Evaluation, 'policies'>, terminal: Terminal): void {
+  const names = Object.keys(policies).filter((name) => policies[name].leftPaths > muchLeft);
+  if (names.length === 0) return;
+  terminal.stderr(
+    `Over ${100 * muchLeft} % of the texts left the collected paths: ${names.join(', ')}. Bits and exact lines are right all the same; what depends on the tails of wrong texts (similarity, reward, acceptance) is exact after: consort collect --policies ${names.join(',')}.\n`,
+  );
+}
+
+function showProgress(terminal: Terminal, done: number): void {
+  if (done % 100 === 0) terminal.stderr(`${done} cursors\n`);
 }

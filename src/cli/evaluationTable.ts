@@ -1,18 +1,30 @@
 import type { Interval } from '../evaluation/bootstrap.ts';
-import type { Comparison } from '../evaluation/comparison.ts';
-import type { Evaluation } from '../evaluation/evaluate.ts';
+import type { LanguageEvaluation } from '../evaluation/evaluate.ts';
+import type { EvaluationReport } from './evaluate.ts';
 import { alignColumns } from './reportTable.ts';
 
-/** The figures of an evaluation as a table for people. */
-export function evaluationTable({
-  corpus,
-  seed,
-  policies,
-  comparisons,
-}: Pick<Evaluation, 'corpus' | 'seed' | 'policies'> & {
-  readonly comparisons: Readonly<Record<string, Comparison>>;
-}): string {
-  const percent = (rate: number) => (100 * rate).toFixed(1);
+/** The figures of an evaluation as tables for people: all cursors, and each language where there are several. */
+export function evaluationTable(report: EvaluationReport): string {
+  const { languages, seeds } = report;
+  const groups = Object.entries(languages);
+  const parts = [
+    `${describeCorpus(report)}, seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}\n\n${tables(report)}`,
+    ...(groups.length > 1
+      ? groups.map(([name, evaluation]) => `${name}: ${describeCorpus(evaluation)}\n\n${tables(evaluation)}`)
+      : []),
+  ];
+  return `${parts.join('\n\n')}\n\n${legend}\n`;
+}
+
+const legend = `In brackets: 95 %, paired bootstrap over packages. A dash: not measured here. Reward: simulated, each under its own
+decision what to show. Left: texts that left the collected paths, of which only the wrong tail is cut. gac and unite ensemble the
+tokens of the neural members; the workspace member has no tokens and does not take part.`;
+
+function describeCorpus({ corpus }: Pick<LanguageEvaluation, 'corpus'>): string {
+  return `${corpus.positions} cursors in ${corpus.files} files, ${corpus.bytes} bytes`;
+}
+
+function tables({ policies, comparisons, corpus }: LanguageEvaluation): string {
   const rows = [
     [
       'policy',
@@ -21,32 +33,50 @@ export function evaluationTable({
       'lexeme %',
       'similarity',
       'exact % at 25/50 % shown',
+      'reward',
+      'shown %',
       'keys saved %',
       'p50/p95 ms',
       'passes/byte',
+      'left %',
     ],
     ...Object.entries(policies).map(([name, metrics]) => [
-      name,
-      metrics.bitsPerByte.toFixed(3),
+      metrics.positions < corpus.positions ? `${name} (${metrics.positions} cursors)` : name,
+      number(metrics.bitsPerByte, 3),
       percent(metrics.exactLine),
       percent(metrics.firstLexeme),
-      metrics.editSimilarity.toFixed(3),
+      number(metrics.editSimilarity, 3),
       `${percent(metrics.atShownRate[25].exactLine)} / ${percent(metrics.atShownRate[50].exactLine)}`,
+      number(metrics.reward, 3),
+      percent(metrics.shownRate),
       percent(metrics.keystrokesSaved),
-      `${metrics.latencyMs.p50.toFixed(1)} / ${metrics.latencyMs.p95.toFixed(1)}`,
-      metrics.forwardsPerByte.toFixed(2),
+      `${number(metrics.latencyMs.p50, 1)} / ${number(metrics.latencyMs.p95, 1)}`,
+      number(metrics.forwardsPerByte, 2),
+      percent(metrics.leftPaths),
     ]),
   ];
-  const [first] = Object.keys(policies);
-  const interval = ({ mean, low, high }: Interval, scale: number, digits: number) =>
-    `${(scale * mean).toFixed(digits)} [${(scale * low).toFixed(digits)}, ${(scale * high).toFixed(digits)}]`;
+  if (comparisons.length === 0) return alignColumns(rows);
   const differences = [
-    [`less ${first}`, 'bits/byte', 'exact, points'],
-    ...Object.entries(comparisons).map(([name, { bitsPerByte, exactLine }]) => [
-      name,
+    ['less', 'bits/byte', 'exact, points', 'reward'],
+    ...comparisons.map(({ name, against, bitsPerByte, exactLine, reward }) => [
+      `${name} less ${against}`,
       interval(bitsPerByte, 1, 3),
       interval(exactLine, 100, 1),
+      interval(reward, 1, 3),
     ]),
   ];
-  return `${corpus.positions} cursors in ${corpus.files} files, ${corpus.bytes} bytes, seed ${seed}\n\n${alignColumns(rows)}\n\n${alignColumns(differences)}\n\nIn brackets: 95 %, paired bootstrap over packages.\n`;
+  return `${alignColumns(rows)}\n\n${alignColumns(differences)}`;
+}
+
+function percent(rate: number): string {
+  return number(100 * rate, 1);
+}
+
+function number(value: number, digits: number): string {
+  return Number.isFinite(value) ? value.toFixed(digits) : '–';
+}
+
+function interval({ mean, low, high }: Interval, scale: number, digits: number): string {
+  const [middle, from, to] = [mean, low, high].map((value) => number(scale * value, digits));
+  return `${middle} [${from}, ${to}]`;
 }

@@ -1,4 +1,4 @@
-import { Failure, UsageError } from './failures.ts';
+import { Failure, Interrupted, UsageError } from './failures.ts';
 
 /** Where a command prints. */
 export interface Terminal {
@@ -21,6 +21,10 @@ interface ListedCommand {
 }
 
 const commands: Readonly<Record<string, ListedCommand>> = {
+  collect: {
+    summary: 'Keep what the members say at many cursors, to train and compare policies without them.',
+    load: async () => (await import('./collect.ts')).collect,
+  },
   complete: {
     summary: 'Complete the line at a position of a file, with the share of each member.',
     load: async () => (await import('./complete.ts')).complete,
@@ -29,9 +33,25 @@ const commands: Readonly<Record<string, ListedCommand>> = {
     summary: 'Compare policies and members on the files of packages or repositories.',
     load: async () => (await import('./evaluate.ts')).evaluate,
   },
+  report: {
+    summary: 'Make a page with plots, and Markdown, of what evaluations have found.',
+    load: async () => (await import('./report.ts')).report,
+  },
+  tune: {
+    summary: 'Tune the baselines that policies are compared with on collected paths.',
+    load: async () => (await import('./tune.ts')).tune,
+  },
+  ledger: {
+    summary: 'What was learned from: numbers in it, export, erase.',
+    load: async () => (await import('./ledger.ts')).ledger,
+  },
   members: {
     summary: 'List the neural members, or verify that their files are what they should be.',
     load: async () => (await import('./members.ts')).members,
+  },
+  train: {
+    summary: 'Train a policy: what sets the weights of the members.',
+    load: async () => (await import('./train.ts')).train,
   },
 };
 
@@ -44,7 +64,8 @@ ${Object.entries(commands)
   .map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`)
   .join('\n')}
 
-"consort <command> --help" explains a command. Exit code: 0 success, 1 failure, 2 wrong usage.
+"consort <command> --help" explains a command. Exit code: 0 success, 1 failure, 2 wrong usage,
+130 ended by Ctrl-C.
 `;
 
 /** Runs a command line, without the program's name; gives the exit code. */
@@ -64,6 +85,10 @@ export async function run([name, ...args]: readonly string[], terminal: Terminal
     if (error instanceof UsageError) {
       terminal.stderr(`consort: ${error.message}.\n${error.hint}\n`);
       return 2;
+    }
+    if (error instanceof Interrupted) {
+      terminal.stderr(`consort: ${error.message}\n`);
+      return 130;
     }
     terminal.stderr(`consort: ${error instanceof Failure ? error.message : explain(error)}\n`);
     return 1;

@@ -1,39 +1,43 @@
-import type { LatencySample } from './evaluate.ts';
-import type { Position } from './positions.ts';
-import { editSimilarity, judge, lexemes } from './typist.ts';
+import { type Interval, pairedBootstrap } from './bootstrap.ts';
+import type { Cost, Outcome } from './contender.ts';
+import { editSimilarity, judge, lexemes, simulatedReward } from './typist.ts';
 
 /** One contender at one cursor. */
-export interface LineResult {
+export interface LineResult extends Outcome {
   readonly packageIdx: number;
+  /** What stands there, without white space at its end. */
+  readonly target: string;
   /** UTF-8 bytes of the target and its end. */
   readonly targetBytes: number;
   /** Whether `text` is the target, up to trailing white space. */
   readonly exact: boolean;
-  /** −log₂ p of the target and its end under teacher forcing. */
-  readonly bits: number;
-  /** What was completed when nothing is held back. */
-  readonly text: string;
-  /** What of it the product shows under its default settings; empty where it stays silent. */
-  readonly shownText: string;
-  /** ln p of `text` and its end: how sure the ensemble was. */
-  readonly logProbability: number;
 }
 
 /** Rates are from 0 to 1. Bits and bytes count the end of the line as one symbol. */
 export interface Metrics {
+  /** Cursors at which the contender takes part. */
+  readonly positions: number;
   readonly bitsPerByte: number;
   readonly exactLine: number;
   readonly firstLexeme: number;
   readonly editSimilarity: number;
-  /** Characters that the simulated typist keeps, per cursor, of what the product shows under its default settings. */
+  /** Characters that the simulated typist keeps, per cursor, of what is shown under the contender's own decision. */
   readonly acceptedCharacters: number;
   readonly acceptRate: number;
   readonly shownRate: number;
   readonly keystrokesSaved: number;
+  /** Simulated, per cursor: what the product shows under the contender's own decision. */
+  readonly reward: number;
   /** The same at fixed rates of shown cursors, the surest first. */
   readonly atShownRate: Readonly<Record<'25' | '50' | '100', ShownMetrics>>;
+  /** 95 %, bootstrap over packages. */
+  readonly intervals: Readonly<Record<'bitsPerByte' | 'exactLine' | 'reward', Interval>>;
   readonly latencyMs: { readonly p50: number; readonly p95: number };
   readonly forwardsPerByte: number;
+  /** What the policy takes for one step, in microseconds; NaN where it was not timed. */
+  readonly policyMicroseconds: number;
+  /** The part of the cursors at which the text has left the collected paths. */
+  readonly leftPaths: number;
 }
 
 export interface ShownMetrics {
@@ -42,20 +46,13 @@ export interface ShownMetrics {
   readonly keystrokesSaved: number;
 }
 
-export function summarise(
-  lines: readonly LineResult[],
-  positions: readonly Position[],
-  latencies: readonly LatencySample[],
-): Metrics {
-  const rows = lines.map((line, i) => {
-    const { target } = positions[i];
-    return {
-      ...line,
-      target,
-      firstLexeme: lexemes(line.text)[0] === lexemes(target)[0],
-      outcome: judge(line.text, target),
-    };
-  });
+/** @param lines one at least */
+export function summarise(lines: readonly LineResult[], costs: readonly Cost[]): Metrics {
+  const rows = lines.map((line) => ({
+    ...line,
+    firstLexeme: lexemes(line.text)[0] === lexemes(line.target)[0],
+    outcome: judge(line.text, line.target),
+  }));
   type Row = (typeof rows)[number];
   const mean = (of: (row: Row) => number, over: readonly Row[] = rows) =>
     over.length === 0 ? 0 : over.reduce((sum, row) => sum + of(row), 0) / over.length;
@@ -67,7 +64,7 @@ export function summarise(
   const shown = rows
     .filter(({ shownText }) => shownText !== '')
     .map((row) => ({ ...row, outcome: judge(row.shownText, row.target) }));
-  const surest = rows.filter(({ text }) => text !== '').sort((a, b) => b.logProbability - a.logProbability);
+  const surest = rows.filter(({ text }) => text !== '').sort((a, b) => b.confidence - a.confidence);
   const shownMetrics = (rate: number): ShownMetrics => {
     const top = surest.slice(0, Math.round(rows.length * rate));
     return {
@@ -76,10 +73,20 @@ export function summarise(
       keystrokesSaved: saved(top),
     };
   };
-  const milliseconds = latencies.map((sample) => sample.milliseconds).sort((a, b) => a - b);
-  const total = (of: (sample: LatencySample) => number) =>
-    latencies.reduce((sum, sample) => sum + of(sample), 0);
+  const packageIdxs = [...new Set(rows.map(({ packageIdx }) => packageIdx))];
+  const packages = packageIdxs.map((packageIdx) => rows.filter((row) => row.packageIdx === packageIdx));
+  const interval = (of: (row: Row) => number, size: (row: Row) => number = () => 1) =>
+    pairedBootstrap(
+      packages.map((own) => ({
+        difference: own.reduce((sum, row) => sum + of(row), 0),
+        size: own.reduce((sum, row) => sum + size(row), 0),
+      })),
+      1,
+    );
+  const milliseconds = costs.map((sample) => sample.milliseconds).sort((a, b) => a - b);
+  const total = (of: (sample: Cost) => number) => costs.reduce((sum, sample) => sum + of(sample), 0);
   return {
+    positions: rows.length,
     bitsPerByte:
       rows.reduce((sum, { bits }) => sum + bits, 0) /
       rows.reduce((sum, { targetBytes }) => sum + targetBytes, 0),
@@ -90,9 +97,21 @@ export function summarise(
     acceptRate: mean(accepted, shown),
     shownRate: shown.length / rows.length,
     keystrokesSaved: saved(shown),
+    reward: mean(({ shownText, target }) => simulatedReward(shownText, target)),
     atShownRate: { 25: shownMetrics(0.25), 50: shownMetrics(0.5), 100: shownMetrics(1) },
+    intervals: {
+      bitsPerByte: interval(
+        ({ bits }) => bits,
+        ({ targetBytes }) => targetBytes,
+      ),
+      exactLine: interval(({ exact }) => (exact ? 1 : 0)),
+      reward: interval(({ shownText, target }) => simulatedReward(shownText, target)),
+    },
     latencyMs: { p50: quantile(milliseconds, 0.5), p95: quantile(milliseconds, 0.95) },
     forwardsPerByte: total(({ forwardPasses }) => forwardPasses) / total(({ bytes: n }) => n),
+    policyMicroseconds:
+      (1000 * total(({ policy }) => policy?.milliseconds ?? 0)) / total(({ policy }) => policy?.steps ?? 0),
+    leftPaths: mean(({ hasLeft }) => (hasLeft ? 1 : 0)),
   };
 }
 

@@ -1,52 +1,87 @@
-import type { CombinerName } from '../decoding/combiner.ts';
 import { Hedge } from '../policy/hedge.ts';
-import type { Policy, RecentText } from '../policy/policy.ts';
-
-/** One way to set the weights, as the evaluation runs it. */
-export interface Contender {
-  readonly name: string;
-  /** Which of the members take part. */
-  readonly memberIdxs: readonly number[];
-  readonly combiner: CombinerName;
-  readonly createPolicy: (nMembers: number) => Policy;
-}
+import type { Policy, Situation } from '../policy/policy.ts';
+import { type Contender, type Ensemble, ensemble, type SeenByPolicy } from './contender.ts';
+import { oracle } from './oracle.ts';
+import { languageGroup, type TunedBaselines, type TunedLanguage } from './tuned.ts';
 
 /**
- * The contenders by their names in the reports: `single:<member>`, `uniform`, `bayes` (no forgetting), `packllm`
- * (weights from the perplexity of the text before the cursor), `hedge` (fixed share) and `geometric` (a
- * product of experts under constant exponents).
+ * The contenders that learn nothing from examples, by their names in the reports: `single:<member>`, `uniform`, `bayes`
+ * (no forgetting), `packllm` (weights from the perplexity of the text before the cursor), `fixedShare` (as published),
+ * `hedge` (fixed share as the product has it), `geometricConstant` (a product of experts under constant
+ * exponents), `geometric` and `geometricFresh` (exponents learned online, carried along the package or from
+ * the text before the cursor alone), `oracleToken` (the best member at each step, in hindsight); and, where they have
+ * been tuned on other packages, `bestSingle`, `fixed` and `fixedGeometric`.
  */
-export function contenders(memberIds: readonly string[]): Contender[] {
-  const all = memberIds.map((_, memberIdx) => memberIdx);
-  const linear = (name: string, createPolicy: Contender['createPolicy']): Contender => ({
-    name,
-    memberIdxs: all,
-    combiner: 'linear',
-    createPolicy,
-  });
-  return [
-    ...memberIds.map(
-      (id, memberIdx): Contender => ({
-        name: `single:${id}`,
-        memberIdxs: [memberIdx],
-        combiner: 'linear',
-        createPolicy: () => constantWeights('single', [1]),
-      }),
-    ),
-    linear('uniform', (n) => constantWeights('uniform', Array(n).fill(1 / n))),
-    linear('bayes', (n) => new Hedge(n, { learningRate: 1, share: 0.001 })),
-    linear('packllm', (n) => new PerplexityWeights(n)),
-    linear('hedge', (n) => new Hedge(n)),
-    {
-      name: 'geometric',
-      memberIdxs: all,
+export function contenders(memberIds: readonly string[], tuned?: TunedBaselines): Contender[] {
+  const least = (name: string) => tuned?.minimumConfidence[name];
+  const made = (name: string, how: Omit<Ensemble, 'minimumConfidence'>): Contender => {
+    const minimumConfidence = least(name);
+    return ensemble(name, minimumConfidence === undefined ? how : { ...how, minimumConfidence });
+  };
+  const linear = (name: string, createPolicy: Ensemble['createPolicy']) =>
+    made(name, { combiner: 'linear', createPolicy });
+  const geometric = (name: string, exponents: (seen: SeenByPolicy) => ArrayLike<number>) =>
+    made(name, {
       combiner: 'geometric',
-      createPolicy: (n) => constantWeights('geometric', Array(n).fill(Math.min(0.6, 1.5 / n))),
-    },
+      createPolicy: (seen) => constantWeights(name, exponents(seen)),
+    });
+  const alone = (name: string, memberId: (languageId: string) => string | undefined) =>
+    made(name, {
+      combiner: 'linear',
+      choose: ({ members, languageId }) => {
+        const memberIdx = members.findIndex(({ id }) => id === memberId(languageId));
+        return memberIdx < 0 ? undefined : [memberIdx];
+      },
+      createPolicy: () => constantWeights(name, [1]),
+    });
+  const tunedFor = (languageId: string) => tuned?.languages[languageGroup(languageId)];
+  return [
+    ...memberIds.map((id) => alone(`single:${id}`, () => id)),
+    ...(tuned ? [alone('bestSingle', (languageId) => tunedFor(languageId)?.bestSingle)] : []),
+    linear('uniform', ({ members }) => constantWeights('uniform', equal(members.length))),
+    ...(tuned
+      ? [
+          linear('fixed', ({ members, languageId }) =>
+            constantWeights('fixed', weightsFor(members, tunedFor(languageId), 'fixed', 1 / members.length)),
+          ),
+        ]
+      : []),
+    linear('packllm', ({ members }) => new PerplexityWeights(members.length)),
+    linear('bayes', ({ members }) => new Hedge(members.length, { learningRate: 1, share: 0.001 })),
+    linear('fixedShare', ({ members }) => new Hedge(members.length, { learningRate: 1, share: 0.05 })),
+    linear('hedge', ({ members }) => new Hedge(members.length)),
+    geometric('geometricConstant', ({ members }) => constantExponents(members.length)),
+    ...(tuned
+      ? [
+          geometric('fixedGeometric', ({ members, languageId }) =>
+            weightsFor(members, tunedFor(languageId), 'fixedGeometric', constantExponents(members.length)[0]),
+          ),
+        ]
+      : []),
+    geometric('geometricFresh', ({ exponents }) => exponents.fresh),
+    geometric('geometric', ({ exponents }) => exponents.carried),
+    oracle(least('oracleToken')),
   ];
 }
 
-function constantWeights(name: string, weights: readonly number[]): Policy {
+function equal(n: number): number[] {
+  return Array<number>(n).fill(1 / n);
+}
+
+function constantExponents(n: number): number[] {
+  return Array<number>(n).fill(Math.min(0.6, 1.5 / n));
+}
+
+function weightsFor(
+  members: SeenByPolicy['members'],
+  language: TunedLanguage | undefined,
+  which: 'fixed' | 'fixedGeometric',
+  otherwise: number,
+): number[] {
+  return members.map(({ id }) => language?.[which][id] ?? otherwise);
+}
+
+function constantWeights(name: string, weights: ArrayLike<number>): Policy {
   return { name, begin() {}, weights: (out) => out.set(weights) };
 }
 
@@ -59,7 +94,7 @@ class PerplexityWeights implements Policy {
     this.#weights = new Float64Array(nMembers);
   }
 
-  begin({ logProbabilities }: RecentText): void {
+  begin({ recent: { logProbabilities } }: Situation): void {
     const nScored = Math.min(...logProbabilities.map((scores) => scores.length));
     const means = logProbabilities.map((scores) =>
       nScored === 0

@@ -26,6 +26,17 @@ export function judge(shown: string, target: string): TypistOutcome {
   return { accepted: keysPressed > 0 ? 'part' : 'none', acceptedCharacters, keysPressed };
 }
 
+/**
+ * What one completion is worth: silent 0; else 0.75 f − 0.25 (1 − f) + 0.25 · min(1, retained characters ÷ 80), where f
+ * is the accepted share of its characters.
+ */
+export function simulatedReward(shown: string, target: string): number {
+  if (shown === '') return 0;
+  const { acceptedCharacters } = judge(shown, target);
+  const accepted = acceptedCharacters / shown.length;
+  return 0.75 * accepted - 0.25 * (1 - accepted) + 0.25 * Math.min(1, acceptedCharacters / 80);
+}
+
 /** The lexemes of a text, each with the white space before it. */
 export function lexemes(text: string): string[] {
   return text.match(/\s*(?:[\w$\u0080-\uffff]+|[^\w$\s\u0080-\uffff]+)/g) ?? [];
