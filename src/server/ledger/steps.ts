@@ -1,0 +1,110 @@
+import * as z from 'zod';
+import { floats } from './rows.ts';
+import type { Session } from './session.ts';
+
+/**
+ * One step of a text, as the policy saw it and as every member foresaw it. All that log-loss needs: under weights w
+ * the step's log-probability is ln Σ wᵢ Aᵢ − ln Σ wᵢ aᵢ. NaN stands for a member that was not asked.
+ */
+export interface ScoredStep {
+  /** What the policy saw, in the layout of the observation's version. */
+  readonly observation: Float32Array;
+  /** ln hᵢ: Hedge's weights there. */
+  readonly hedgeLogWeights: Float32Array;
+  /** ln Aᵢ: each member's probability of the step's bytes and of its end after them. */
+  readonly logLikelihoods: Float32Array;
+  /** ln aᵢ: each member's mass, at the step's first byte, of the symbols that may begin a step there. */
+  readonly logStarts: Float32Array;
+  readonly lexemeClass: number;
+  readonly nBytes: number;
+}
+
+/** A step of a completion: what the policy did there, too. */
+export interface ServedStep extends ScoredStep {
+  readonly weights: Float32Array;
+  /** u, where it was sampled; null where the policy served its mean. */
+  readonly action: Float32Array | null;
+  /** ln p of the sampled action, the choice to go on or to stop included; null where nothing was sampled. */
+  readonly actionLogProbability: number | null;
+  /** Whether the policy ended the completion here. */
+  readonly stops: boolean;
+}
+
+export function insertServedSteps(session: Session, completion: number, steps: readonly ServedStep[]): void {
+  for (const [stepIdx, step] of steps.entries()) {
+    session.run(
+      `INSERT INTO steps (completion, ${columns}, weights, action, action_log_probability, stops)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      completion,
+      stepIdx,
+      ...values(step),
+      step.weights,
+      step.action,
+      step.actionLogProbability,
+      step.stops ? 1 : 0,
+    );
+  }
+}
+
+export function insertScoredSteps(session: Session, text: number, steps: readonly ScoredStep[]): void {
+  for (const [stepIdx, step] of steps.entries()) {
+    session.run(
+      `INSERT INTO text_steps (text, ${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      text,
+      stepIdx,
+      ...values(step),
+    );
+  }
+}
+
+export function servedSteps(session: Session, completion: number): readonly ServedStep[] {
+  return session.all(servedStepRow, 'SELECT * FROM steps WHERE completion = ? ORDER BY step', completion);
+}
+
+export function scoredSteps(session: Session, text: number): readonly ScoredStep[] {
+  return session.all(scoredStepRow, 'SELECT * FROM text_steps WHERE text = ? ORDER BY step', text);
+}
+
+const columns = 'step, observation, hedge_log_weights, log_likelihoods, log_starts, lexeme_class, bytes';
+
+function values(step: ScoredStep) {
+  const { observation, hedgeLogWeights, logLikelihoods, logStarts, lexemeClass, nBytes } = step;
+  return [observation, hedgeLogWeights, logLikelihoods, logStarts, lexemeClass, nBytes];
+}
+
+const scoredColumns = z.object({
+  observation: floats,
+  hedge_log_weights: floats,
+  log_likelihoods: floats,
+  log_starts: floats,
+  lexeme_class: z.int(),
+  bytes: z.int(),
+});
+
+const scoredStepRow = scoredColumns.transform(toScoredStep);
+
+const servedStepRow = scoredColumns
+  .extend({
+    weights: floats,
+    action: floats.nullable(),
+    action_log_probability: z.number().nullable(),
+    stops: z.union([z.literal(0), z.literal(1)]),
+  })
+  .transform((row) => ({
+    ...toScoredStep(row),
+    weights: row.weights,
+    action: row.action,
+    actionLogProbability: row.action_log_probability,
+    stops: row.stops === 1,
+  }));
+
+function toScoredStep(row: z.infer<typeof scoredColumns>): ScoredStep {
+  return {
+    observation: row.observation,
+    hedgeLogWeights: row.hedge_log_weights,
+    logLikelihoods: row.log_likelihoods,
+    logStarts: row.log_starts,
+    lexemeClass: row.lexeme_class,
+    nBytes: row.bytes,
+  };
+}
