@@ -24,7 +24,7 @@ function describe(erased: EraseStoredResult['erased']): string {
   if (erased.length === 0) return vscode.l10n.t('Nothing was stored for this workspace.');
   const megabytes = erased.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
   return vscode.l10n.t(
-    'Erased: the saved index of this workspace ({0} MB). It is saved again in the next session unless the setting consort.index.persist is off.',
+    'Erased: the saved index of this workspace ({0} MB). It is saved again when Consort starts anew unless the setting consort.index.persist is off.',
     megabytes.toFixed(1),
   );
 }

@@ -128,8 +128,8 @@ function createStateLog(log: Log): (members: readonly MemberStatus[]) => void {
 
 /** What becomes of the saved index under these settings. */
 function keeping(settings: Settings, trusted: boolean): Keeping {
-  if (!trusted) return 'untouched';
-  return settings['index.enable'] && settings['index.persist'] ? 'on' : 'off';
+  if (!settings['index.enable'] || !settings['index.persist']) return 'off';
+  return trusted ? 'on' : 'untouched';
 }
 
 /** Undefined where the workspace may not be read. */

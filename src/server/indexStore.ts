@@ -55,7 +55,8 @@ export class IndexStore {
     }
     if (keeping !== 'off') return;
     const { bytes, problem } = await this.#erase();
-    if (problem !== undefined) this.#complain(`The saved index ${this.#options.path} stays: ${problem}.`);
+    if (problem !== undefined)
+      this.#complain(`The saved index ${this.#options.path} stays: ${problem}. Remove it by hand.`);
     else if (bytes > 0) this.#options.log.info(`The saved index ${this.#options.path} has been removed.`);
   }
 
@@ -68,6 +69,7 @@ export class IndexStore {
     const started = performance.now();
     const restored = await ask(holder, 'restore', path, restoredSchema);
     if (restored?.problem !== undefined) {
+      this.#nUnsaved++;
       log.warn(
         `The saved index ${path} cannot be used: ${restored.problem}. The workspace is read anew and the file replaced.`,
       );

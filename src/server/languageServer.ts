@@ -47,6 +47,7 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
   let settings = parseSettings(undefined).settings;
   let nCompleting = 0;
   let watchesFiles = false;
+  let closed: Promise<void> | undefined;
 
   connection.onInitialize((params) => {
     const parsed = initializationOptions.safeParse(params.initializationOptions ?? {});
@@ -97,7 +98,7 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
     try {
       const answer = await ensemble.engine.complete(requestOf(document, params), controller.signal);
       if (answer.report.noCompletionReason === 'cancelled') return null;
-      if (!answer.isRepeated) send(connection, didComplete, answer.report satisfies DidCompleteParams);
+      if (!answer.isRepeated) void send(connection, didComplete, answer.report satisfies DidCompleteParams);
       log.debug(describe(answer));
       return answer.item && [itemOf(document, answer.report.id, answer.item)];
     } catch (error) {
@@ -119,7 +120,13 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
   connection.listen();
   return { close };
 
-  async function close(): Promise<void> {
+  /** Whoever asks again waits for the same end. */
+  function close(): Promise<void> {
+    closed ??= closeEnsemble();
+    return closed;
+  }
+
+  async function closeEnsemble(): Promise<void> {
     const closing = ensemble;
     ensemble = undefined;
     if (closing) log.info(`Completions: ${countsInWords()}.`);
@@ -219,9 +226,17 @@ function describe({ report }: CompletionAnswer): string {
   return `${report.languageId}: ${outcome}, ${report.latencyMs.total.toFixed(0)} ms`;
 }
 
-/** An editor that has gone away needs no notification. */
-function send(connection: Connection, method: string, payload: object): void {
-  connection.sendNotification(method, payload).catch(() => undefined);
+/** An editor that has gone away needs no notification: a connection that is closed throws or rejects. */
+export async function send(
+  connection: Pick<Connection, 'sendNotification'>,
+  method: string,
+  payload: object,
+): Promise<void> {
+  try {
+    await connection.sendNotification(method, payload);
+  } catch {
+    // Nobody is there to be told.
+  }
 }
 
 /** Sends what is the same as the last time only once. */
@@ -235,7 +250,7 @@ function createNotifier(connection: Connection) {
   };
   return {
     send(method: string, payload: object): void {
-      if (isNews(method, payload)) send(connection, method, payload);
+      if (isNews(method, payload)) void send(connection, method, payload);
     },
   };
 }

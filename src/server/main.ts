@@ -16,7 +16,7 @@ import {
 } from 'vscode-languageserver/node';
 import manifest from '../../package.json' with { type: 'json' };
 import { startEnsemble } from './ensemble.ts';
-import { serve } from './languageServer.ts';
+import { send, serve } from './languageServer.ts';
 import { createLog, type LogLevel } from './log.ts';
 
 /** How long the members may take to come to rest when the process ends. */
@@ -67,9 +67,7 @@ const messageTypes = {
 } satisfies Record<LogLevel, MessageType>;
 
 const log = createLog((level, message) => {
-  connection
-    .sendNotification('window/logMessage', { type: messageTypes[level], message })
-    .catch(() => undefined);
+  void send(connection, 'window/logMessage', { type: messageTypes[level], message });
 }, 'info');
 
 const server = serve({ connection, log, version: manifest.version, startEnsemble });

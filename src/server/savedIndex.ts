@@ -75,7 +75,7 @@ export async function writeSavedIndex(
 
 /** Removes the file and what was left of unfinished ones; how many bytes those were. */
 export function eraseSavedIndex(path: string): number {
-  return remove(path) + removeTemporaries(path, 0);
+  return remove(path) + removeTemporaries(path, Number.NEGATIVE_INFINITY);
 }
 
 /** One read takes no more than 2 GiB. */
@@ -87,17 +87,23 @@ const ABANDONED_MS = 600_000;
 function removeTemporaries(path: string, minimumAgeMs: number): number {
   const folder = dirname(path);
   let bytes = 0;
-  try {
-    for (const name of readdirSync(folder)) {
-      if (!name.startsWith(`${basename(path)}.`) || !name.endsWith(TEMPORARY)) continue;
-      if (Date.now() - statSync(join(folder, name)).mtimeMs >= minimumAgeMs)
-        bytes += remove(join(folder, name));
-    }
-  } catch (error) {
+  for (const name of namesIn(folder)) {
+    if (!name.startsWith(`${basename(path)}.`) || !name.endsWith(TEMPORARY)) continue;
+    const temporary = join(folder, name);
     // Another window may have taken it away.
-    if (!isMissing(error)) throw error;
+    const modifiedMs = statSync(temporary, { throwIfNoEntry: false })?.mtimeMs;
+    if (modifiedMs !== undefined && Date.now() - modifiedMs >= minimumAgeMs) bytes += remove(temporary);
   }
   return bytes;
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }
 
 function remove(path: string): number {

@@ -72,7 +72,8 @@ export async function findInWorkspace(
   options: WorkspaceFilesOptions,
 ): Promise<ListedPath | 'folder' | undefined> {
   const inside = relative(folder, path);
-  if (inside === '' || inside.startsWith('..') || isAbsolute(inside)) return undefined;
+  if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside))
+    return undefined;
   let rules = await rulesAbove(folder);
   let above = folder;
   const names = inside.split(sep);

@@ -1,4 +1,5 @@
-import { join, resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Frame } from 'playwright-core';
 import { waitUntil } from './server.ts';
@@ -102,6 +103,30 @@ export const checks: Readonly<Record<string, (workbench: Workbench) => Promise<v
     matches(await workbench.waitForGhostText(30_000), /\S/);
     await workbench.page.keyboard.press('Escape');
     await workbench.waitForNoGhostText();
+  },
+  'the index outlives the process, in a file for its owner alone, and is erased when asked': async (
+    workbench,
+  ) => {
+    matches(workbench.log(), /The saved index was read in/);
+    const stored = workbench.storedFiles();
+    equal(
+      stored.map((path) => basename(path)),
+      ['index-v1.bin'],
+    );
+    equal(statSync(stored[0]).mode & 0o777, 0o600);
+    await workbench.runCommand('Consort: Erase Stored Data of This Workspace');
+    await waitUntil(async () => (await workbench.messages()).length > 0, 10_000, 'word of what was erased');
+    matches((await workbench.messages()).join(), /^Erased: the saved index of this workspace/);
+    equal(workbench.storedFiles(), []);
+    await workbench.runCommand('Notifications: Clear All Notifications');
+    await workbench.runCommand('Consort: Erase Stored Data of This Workspace');
+    await waitUntil(
+      async () => (await workbench.messages()).length > 0,
+      10_000,
+      'word that nothing was left',
+    );
+    matches((await workbench.messages()).join(), /^Nothing was stored/);
+    await workbench.runCommand('Notifications: Clear All Notifications');
   },
   screenshots: async (workbench) => {
     await workbench.openFile('typescript/orders.ts');

@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chromium, type Frame, type Locator, type Page } from 'playwright-core';
@@ -30,6 +30,8 @@ export interface Workbench extends AsyncDisposable {
   backgroundProcesses(): readonly number[];
   /** What the extension and its background process have logged. */
   log(): string;
+  /** Files of the extension's storage of the workspace. */
+  storedFiles(): readonly string[];
   messages(): Promise<readonly string[]>;
 }
 
@@ -110,6 +112,10 @@ export async function openWorkbench(options: {
       globSync(join(server.profile, 'logs', '**', 'Consort.log'))
         .map((path) => readText(path))
         .join(''),
+    storedFiles: () => {
+      const storage = join(server.profile, '**', 'workspaceStorage', '*', 'consort.consort', '**');
+      return globSync(storage).filter((path) => statSync(path).isFile());
+    },
     messages: () => page.locator('.notification-list-item-message').allTextContents(),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

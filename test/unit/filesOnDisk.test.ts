@@ -30,6 +30,7 @@ describe('looking at one path', () => {
     folder = mkdtempSync(join(tmpdir(), 'consort-disk-'));
     const files = {
       'a.ts': 'let a;\n',
+      '..dots/f.ts': 'let f;\n',
       'src/@b/c.ts': 'let c;\n',
       'src/large.ts': 'let large;\n'.repeat(1000),
       'src/.gitignore': 'ignored.ts\nbuilt/\n',
@@ -55,7 +56,7 @@ describe('looking at one path', () => {
       listed.push(file.uri);
       expect(await lookAt(file.uri, [pathToFileURL(folder).href], options)).toEqual(file);
     }
-    expect(listed).toEqual(['a.ts', 'src/.gitignore', 'src/@b/c.ts'].map(uriOf));
+    expect(listed).toEqual(['a.ts', '..dots/f.ts', 'src/.gitignore', 'src/@b/c.ts'].map(uriOf));
   });
 
   test.each([

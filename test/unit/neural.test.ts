@@ -251,6 +251,17 @@ describe('cancellation', () => {
     expect(distance(stream.distribution, await fresh(context))).toBeLessThan(0.02);
   });
 
+  test('so does one while the bytes before the cursor are read, each with a pass of its own', async () => {
+    const controller = new AbortController();
+    const context = contextAt(Buffer.from('a'.repeat(60)), new Uint8Array(), 'abort in a word');
+    const opening = member.open(context, controller.signal);
+    setImmediate(() => setImmediate(() => controller.abort('stale')));
+    await expect(opening).rejects.toBe('stale');
+    const stream = await member.open(context, never);
+    stream.release();
+    expect(distance(stream.distribution, await fresh(context))).toBeLessThan(0.02);
+  });
+
   test('a stream that was released cannot be advanced', async () => {
     const stream = await member.open(contextAt(source.subarray(0, 100)), never);
     stream.release();

@@ -186,6 +186,16 @@ describe('a saved index that cannot be used is named in one line, and the worksp
   );
 });
 
+test('a saved index that cannot be used is replaced even where nothing is left to read', async () => {
+  write({ 'a.ts': 'let secretName = 1;\n' });
+  await (await startSession()).end();
+  rmSync(join(folder, 'a.ts'));
+  writeFileSync(path, readFileSync(path).subarray(0, -1));
+  await (await startSession()).end();
+  expect(readFileSync(path).includes('secretName')).toBe(false);
+  expect((await startSession()).warnings()).toEqual([]);
+});
+
 test('a saved index that is larger than the limit is not used', async () => {
   write({ 'a.ts': 'let a = 1;\n'.repeat(60), 'b.ts': 'let b = 2;\n'.repeat(60) });
   await (await startSession()).end();
@@ -258,6 +268,14 @@ describe('the file is removed', () => {
   }
   check('when it is erased', (store) => store.erase());
   check('when it is turned off', (store) => store.configure('off'));
+
+  test('with what was left of unfinished ones, whatever the clock says', () => {
+    mkdirSync(join(path, '..'), { recursive: true });
+    writeFileSync(`${path}.left.tmp`, 'half a file');
+    utimesSync(`${path}.left.tmp`, 1e11, 1e11);
+    expect(eraseSavedIndex(path)).toBe('half a file'.length);
+    expect(readdirSync(join(path, '..'))).toEqual([]);
+  });
 
   test('and how much that was is said', async () => {
     write({ 'a.ts': 'let a = 1;\n' });

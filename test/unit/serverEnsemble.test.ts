@@ -198,6 +198,11 @@ describe('what the workspace member has read', () => {
   check('is removed where nothing is indexed', { settings: unread }, { before: true, after: false });
   check('is not saved in Restricted Mode', { trusted: false }, { before: false, after: false });
   check('is not touched in Restricted Mode', { trusted: false }, { before: true, after: true });
+  check(
+    'is removed in Restricted Mode too where that is off',
+    { settings: off, trusted: false },
+    { before: true, after: false },
+  );
   check('is removed when that is turned off', {}, { before: true, after: false }, async ({ configure }) =>
     configure({ ...defaultSettings, ...off }),
   );

@@ -141,10 +141,11 @@ test(
 test(
   'over IPC: ends by itself when its parent lets go',
   async () => {
-    const { child, connection, exited } = start('ipc');
+    const { child, connection, errors, exited } = start('ipc');
     await initialize(connection);
     child.disconnect();
     expect(await exited).toEqual([1, null]);
+    expect(errors).toEqual([]);
   },
   timeoutMs,
 );
@@ -152,10 +153,11 @@ test(
 test(
   'over standard streams: ends by itself when its input ends',
   async () => {
-    const { child, connection, exited } = start('stdio');
+    const { child, connection, errors, exited } = start('stdio');
     await initialize(connection);
     child.stdin?.end();
     expect(await exited).toEqual([1, null]);
+    expect(errors).toEqual([]);
   },
   timeoutMs,
 );

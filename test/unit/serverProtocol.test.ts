@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   CancellationTokenSource,
@@ -30,6 +31,7 @@ interface Session {
   readonly received: { readonly method: string; readonly params: unknown }[];
   readonly log: string[];
   readonly library: string[];
+  readonly close: () => Promise<void>;
 }
 
 const endings: (() => Promise<void> | void)[] = [];
@@ -64,6 +66,7 @@ async function startSession(
     received: [],
     log: [],
     library: [],
+    close: () => server.close(),
   };
   const { client, received, log, library } = session;
   const server = serve({
@@ -117,7 +120,11 @@ function toyEnsemble(members: readonly ToyMember[], options: EnsembleOptions, ca
     erase: async () => ({ erased: [{ kind: 'index', bytes: 7 } as const], problems: [] }),
     configure: (settings: EnsembleOptions['settings']) => engine.configure(settings, members),
     ready: () => engine.ready(),
-    close: () => engine.close(),
+    async close() {
+      await engine.close();
+      await setImmediate();
+      calls.push('closed');
+    },
   };
 }
 
@@ -320,6 +327,13 @@ describe('outcomes', () => {
       'info: Completions: 1 shown, 1 accepted, 1 partly accepted, 1 rejected, 0 ignored.',
     );
   });
+});
+
+test('whoever ends the server waits until all work has ended, though another asked before', async () => {
+  const { close, library } = await startSession([toyMember('one', 'foo')], 'x');
+  void close();
+  await close();
+  expect(library.at(-1)).toBe('closed');
 });
 
 test('no log line carries source text', async () => {

@@ -68,7 +68,10 @@ test('the generated parts name every setting and the restricted ones', () => {
   expect(manifest.contributes.commands).toEqual([]);
   const names = Object.keys(settingsSchema.shape).map((name) => `consort.${name}`);
   expect(Object.keys(manifest.contributes.configuration.properties)).toEqual(names);
-  expect(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations).toEqual(['consort.membersPath']);
+  expect(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations).toEqual([
+    'consort.membersPath',
+    'consort.policyPath',
+  ]);
   for (const property of Object.values<Record<string, unknown>>(
     manifest.contributes.configuration.properties,
   )) {

@@ -141,7 +141,9 @@ export class DocumentReader {
       const byte = prompt.forced[i];
       this.#forcedScores.push(Math.log(this.#anchor.distribution[byte]));
       this.#forced = prompt.forced.slice(0, i + 1);
+      const nPasses = this.reader.forwardPasses;
       this.#anchor.advance(byte);
+      if (this.reader.forwardPasses > nPasses) await turnOfEventLoop();
     }
     this.cursor.copyFrom(this.#anchor);
   }
@@ -190,7 +192,7 @@ export class DocumentReader {
       }
       const to = Math.min(from + this.#prefillTokens, tokens.length);
       node = this.#readChunk(node, from, to);
-      if (to < tokens.length) await turnOfEventLoop();
+      await turnOfEventLoop();
     }
     return node;
   }
