@@ -1,5 +1,5 @@
 // Usage: node esbuild.mjs [--watch]. Writes dist/: minified as it is packaged, or with source maps while watching.
-import { rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { build, context } from 'esbuild';
 import { thirdPartyNotices } from './scripts/thirdPartyNotices.ts';
 
@@ -44,6 +44,17 @@ const targets = [
     },
   },
   {
+    ...node,
+    entryPoints: ['src/cli/trainWorker.ts'],
+    outdir: 'dist',
+    format: 'esm',
+    // TensorFlow.js once, and its gradients, are in its ES modules only.
+    mainFields: ['module', 'main'],
+    banner: {
+      js: "import { createRequire as createBundleRequire } from 'node:module'; const require = createBundleRequire(import.meta.url); const __dirname = import.meta.dirname;",
+    },
+  },
+  {
     ...shared,
     platform: 'browser',
     target: 'es2024',
@@ -54,6 +65,8 @@ const targets = [
 ];
 
 rmSync('dist', { recursive: true, force: true });
+const wasm = 'tfjs-backend-wasm-simd.wasm';
+cpSync(`node_modules/@tensorflow/tfjs-backend-wasm/dist/${wasm}`, `dist/${wasm}`);
 if (isWatching) {
   for (const target of targets) await (await context({ ...target, logLevel: 'info' })).watch();
 } else {

@@ -11,7 +11,7 @@ interface Layer {
 }
 
 /** What members are to those who only ask them. */
-const memberInterface = ['lm/lexeme.ts', 'lm/member.ts', 'lm/symbols.ts'];
+const memberInterface = ['lm/evidence.ts', 'lm/lexeme.ts', 'lm/member.ts', 'lm/symbols.ts'];
 
 /** From the bottom to the top: each layer imports only layers above it in this list, so there are no cycles. */
 export const layers: Readonly<Record<string, Layer>> = {
@@ -24,7 +24,11 @@ export const layers: Readonly<Record<string, Layer>> = {
   policy: { layers: ['protocol', 'config', ...memberInterface], packages: [] },
   decoding: { layers: ['protocol', 'config', ...memberInterface, 'policy/policy.ts'], packages: [] },
   evaluation: { layers: ['protocol', 'config', 'lm', 'policy', 'decoding'], packages: [] },
-  training: { layers: ['protocol', 'config', 'lm', 'policy', 'decoding', 'evaluation'], packages: [] },
+  training: {
+    layers: ['protocol', 'config', 'lm', 'policy', 'decoding', 'evaluation'],
+    // Only tensorflow.ts needs Node, to load what is there.
+    packages: ['node:', '@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-core'],
+  },
   server: {
     layers: ['protocol', 'config', 'lm', 'policy', 'decoding', 'evaluation', 'training'],
     packages: ['node:', 'ignore', 'vscode-languageserver', 'vscode-languageserver-textdocument', 'zod'],

@@ -26,6 +26,17 @@ export function judge(shown: string, target: string): TypistOutcome {
   return { accepted: keysPressed > 0 ? 'part' : 'none', acceptedCharacters, keysPressed };
 }
 
+/** What a completion is worth, in the units of an accepted one. */
+export const rewards = {
+  /** All of it accepted. */
+  accepted: 0.75,
+  /** Shown, and none of it accepted. */
+  rejected: -0.25,
+  /** Added for `fullLength` characters kept or more, and in proportion for fewer. */
+  retained: 0.25,
+  fullLength: 80,
+} as const;
+
 /**
  * What one completion is worth: silent 0; else 0.75 f − 0.25 (1 − f) + 0.25 · min(1, retained characters ÷ 80), where f
  * is the accepted share of its characters.
@@ -33,8 +44,9 @@ export function judge(shown: string, target: string): TypistOutcome {
 export function simulatedReward(shown: string, target: string): number {
   if (shown === '') return 0;
   const { acceptedCharacters } = judge(shown, target);
-  const accepted = acceptedCharacters / shown.length;
-  return 0.75 * accepted - 0.25 * (1 - accepted) + 0.25 * Math.min(1, acceptedCharacters / 80);
+  const share = acceptedCharacters / shown.length;
+  const retained = Math.min(1, acceptedCharacters / rewards.fullLength);
+  return rewards.accepted * share + rewards.rejected * (1 - share) + rewards.retained * retained;
 }
 
 /** The lexemes of a text, each with the white space before it. */

@@ -1,3 +1,4 @@
+import { rewards } from '../evaluation/typist.ts';
 import {
   type ArmSample,
   armDifferences,
@@ -6,7 +7,6 @@ import {
   confidenceSequence,
   type Range,
 } from './confidenceSequence.ts';
-import { rewards } from './reward.ts';
 
 /** What is known of a policy on trial (`treatment`) against the one that it is compared with (`control`). */
 export interface Evidence {

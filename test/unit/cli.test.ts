@@ -18,7 +18,9 @@ import { Failure } from '../../src/cli/failures.ts';
 import { reportTable } from '../../src/cli/reportTable.ts';
 import { run } from '../../src/cli/run.ts';
 import { offsetAt, readTextFile } from '../../src/cli/textFile.ts';
+import { formatPolicyFile } from '../../src/config/policyFile.ts';
 import type { CompletionReport } from '../../src/protocol/completion.ts';
+import { untrainedPolicy } from '../support/policyFiles.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'consort-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -56,6 +58,7 @@ describe('wrong usage ends with code 2, a reason and a hint', () => {
     [['complete', 'a.ts', '--line', '0', '--column', '1'], /--line must be a whole number from 1, not "0"/],
     [['complete', 'a.ts', '--line', '1', '--column', '1.5'], /--column must be/],
     [['complete', 'a.ts', '--line', '1', '--column', '1', '--combiner', 'sum'], /linear or geometric/],
+    [['complete', 'a.ts', '--line', '1', '--column', '1', '--policy', 'best'], /no policy "best"/],
     [['complete', 'a.ts', '--line', '1', '--column', '1', '--colour'], /Unknown option '--colour'\.$/],
     [['complete', 'a.ts', '--line', '--column', '1'], /^consort: Option '--line' lacks its value\.$/],
   ];
@@ -194,6 +197,17 @@ describe('with the bundled members', () => {
       prefill: expect.any(Number),
       decode: expect.any(Number),
       policy: expect.any(Number),
+    });
+    expect(result.policy).toEqual({ name: 'hedge', version: '1' });
+    const policyPath = file('policy.json', formatPolicyFile(untrainedPolicy('*', { name: 'own' })));
+    const learned = await complete('--policy', policyPath);
+    expect(learned).toMatchObject({ text: result.text, policy: { name: 'own', version: '1' } });
+    const broken = await consort('complete', path, ...at, '--policy', file('broken.json', '{'));
+    expect(broken).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(
+        /^warn: The policy .*broken\.json cannot be used\. .*Hedge sets the weights/,
+      ),
     });
     const [withoutId] = ids;
     const rest = await complete('--without', withoutId);
