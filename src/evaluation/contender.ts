@@ -115,7 +115,7 @@ async function runEnsemble(how: Ensemble, cursor: Cursor, signal: AbortSignal): 
       ? cutBytes(text, policy.stoppedAt).trimEnd()
       : sureEnough(steps, how.minimumConfidence ?? defaultSettings.minimumConfidence),
     logProbability,
-    confidence: policy.sureness() ?? logProbability,
+    confidence: logProbability,
     hasLeft: streams.some(({ hasLeft }) => hasLeft),
   };
 }
@@ -127,8 +127,6 @@ class UnstoppedPolicy implements Policy {
   readonly weights: Policy['weights'];
   readonly observe: NonNullable<Policy['observe']>;
   readonly stops: NonNullable<Policy['stops']>;
-  /** The policy's own, where it has one. */
-  readonly sureness: () => number | undefined;
   readonly canStop: boolean;
   /** Bytes of the text before it; infinite where it never did. */
   stoppedAt = Number.POSITIVE_INFINITY;
@@ -138,7 +136,6 @@ class UnstoppedPolicy implements Policy {
     this.begin = (situation) => policy.begin(situation);
     this.weights = (out, state) => policy.weights(out, state);
     this.observe = (symbol, state) => policy.observe?.(symbol, state);
-    this.sureness = () => policy.confidence?.();
     this.canStop = policy.stops !== undefined;
     this.stops = (state) => {
       if (policy.stops?.(state)) this.stoppedAt = Math.min(this.stoppedAt, state.length);

@@ -87,8 +87,6 @@ class ActorPolicy implements Policy {
   readonly name: string;
   /** For a policy that has learned when to stop. */
   readonly stops?: () => boolean;
-  /** ln of the probability of going on at every step; likewise. */
-  readonly confidence?: () => number;
   readonly #file: PolicyFile;
   readonly #exploration: Exploration | undefined;
   readonly #hedge: Hedge;
@@ -113,7 +111,6 @@ class ActorPolicy implements Policy {
   /** Steps that have begun under the action. */
   #age = 0;
   #class: number = lexemeClass.none;
-  #logGoingOn = 0;
 
   constructor(file: PolicyFile, memberIds: readonly string[], exploration: Exploration | undefined) {
     const nMembers = memberIds.length;
@@ -131,9 +128,7 @@ class ActorPolicy implements Policy {
     this.#hedgeLogWeights = new Float64Array(nMembers);
     this.#baseExponent = baseExponent(nMembers);
     this.#action = new Float64Array(nMembers);
-    if (algorithm === 'gate') return;
-    this.stops = () => this.#stops();
-    this.confidence = () => this.#logGoingOn;
+    if (algorithm !== 'gate') this.stops = () => this.#stops();
   }
 
   begin(situation: Situation): void {
@@ -146,7 +141,6 @@ class ActorPolicy implements Policy {
     this.#isPending = false;
     this.#age = 0;
     this.#class = lexemeClass.none;
-    this.#logGoingOn = 0;
   }
 
   weights(out: Float64Array, state: StepState): void {
@@ -177,7 +171,6 @@ class ActorPolicy implements Policy {
   #beginStep(): void {
     if (this.#isPending) {
       this.#record(false);
-      this.#logGoingOn += Math.log1p(-Math.min(this.#stopProbability, 1 - Number.EPSILON));
       this.#isPending = false;
       this.#age = 0;
     }

@@ -20,8 +20,6 @@ export interface Policy {
    * `weights` at the same place, and never where the line ends anyhow.
    */
   stops?(state: StepState): boolean;
-  /** After a completion: how sure the policy is that it is right. Greater is surer; it ranks completions. */
-  confidence?(): number;
 }
 
 /** What stays the same during one completion. */
