@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from recipe.loss import has_fast_bfloat16
 from recipe.model import Decoder
 
 
@@ -23,7 +24,7 @@ class OptimizerSettings:
 def orthogonalized(gradients: torch.Tensor) -> torch.Tensor:
     """gradients [n, rows, columns] → about U Vᵀ of each; exact singular values lie in about [0.7, 1.2]."""
     wide = gradients.shape[1] <= gradients.shape[2]
-    x = gradients.bfloat16() if gradients.is_cuda else gradients
+    x = gradients.bfloat16() if gradients.is_cuda or has_fast_bfloat16() else gradients
     x = x if wide else x.transpose(1, 2)
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(5):

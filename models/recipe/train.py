@@ -24,7 +24,7 @@ if __name__ == "__main__" and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
 import torch
 
 from recipe import paths
-from recipe.loss import mean_loss
+from recipe.loss import has_fast_bfloat16, mean_loss
 from recipe.model import Decoder, Shape, deepen
 from recipe.optimizer import Optimizer, OptimizerSettings
 from recipe.sampling import Sampler
@@ -73,7 +73,8 @@ class Trainer:
         self.sampler = Sampler(rows, run.languages, run.seed)
         self.tokens, self.seconds = 0, 0.0
         self.precision = torch.bfloat16 if self.device == "cuda" or has_fast_bfloat16() else None
-        self.states = torch.compile(self.model.hidden_states) if self.device == "cuda" else self.model.hidden_states
+        compiles = self.device == "cuda" or self.precision is not None
+        self.states = torch.compile(self.model.hidden_states) if compiles else self.model.hidden_states
 
     def train_step(self, progress: float) -> float:
         """→ the loss before the step, nats per token."""
@@ -122,15 +123,6 @@ def save_checkpoint(file: Path, state: dict) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     paths.write_atomically(file, buffer.getvalue())
-
-
-def has_fast_bfloat16() -> bool:
-    """On processors without bfloat16 instructions it is ten times slower than float32."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def train(name: str, minutes: float | None, threads: int) -> None:
