@@ -119,7 +119,7 @@ export async function* decode(options: DecodeOptions): AsyncGenerator<Step, Deco
     if (surplusBytes > 0) return end('repetition', surplusBytes);
     if (symbol === END) {
       policy.observe(symbol);
-      return { ...end('endOfLine'), endLogProbability: logProbability };
+      return result('endOfLine', 0, logProbability);
     }
     if ((stepEnds || length === 0) && policy.stops()) return end('policy');
     if (state.logProbability + logProbability < leastLogProbability) return end('lowConfidence');
@@ -138,7 +138,12 @@ export async function* decode(options: DecodeOptions): AsyncGenerator<Step, Deco
   }
 
   function end(stopReason: StopReason, surplusBytes = 0): DecodeResult {
-    return { stopReason, surplusBytes, endLogProbability: 0, policyMs: policy.milliseconds };
+    policy.end();
+    return result(stopReason, surplusBytes, 0);
+  }
+
+  function result(stopReason: StopReason, surplusBytes: number, endLogProbability: number): DecodeResult {
+    return { stopReason, surplusBytes, endLogProbability, policyMs: policy.milliseconds };
   }
 }
 

@@ -40,6 +40,10 @@ export class TimedPolicy {
     return !this.#ignoresStops && this.#timed(() => this.#policy.stops?.(this.#state) ?? false);
   }
 
+  end(): void {
+    this.#timed(() => this.#policy.end?.(this.#state));
+  }
+
   #timed<Answer>(ask: () => Answer): Answer {
     const start = performance.now();
     const answer = ask();

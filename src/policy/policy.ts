@@ -20,6 +20,8 @@ export interface Policy {
    * `weights` at the same place, and never where the line ends anyhow.
    */
   stops?(state: StepState): boolean;
+  /** The text has ended here without END having been observed: it is cut short, or the policy has stopped it. */
+  end?(state: StepState): void;
 }
 
 /** What stays the same during one completion. */

@@ -2,14 +2,14 @@ import { complete } from '../decoding/complete.ts';
 import type { TextContext } from '../lm/member.ts';
 import type { CompletionReport, NoCompletionReason } from '../protocol/completion.ts';
 import type { HostedStream, MemberHost } from './memberHost.ts';
-import type { PolicyStore } from './policyStore.ts';
+import type { PolicySource } from './policyStore.ts';
 import { buildContext, type TextAtCursor } from './textContext.ts';
 
 /** The most bytes of one completion: a long line of code. */
 const maximumBytes = 200;
 
 export interface LineOptions {
-  readonly policies: Pick<PolicyStore, 'choose'>;
+  readonly policies: PolicySource;
   /** Text less probable than this is not offered. */
   readonly minimumProbability: number;
   /** True where the person has asked for the text: then the policy does not decide how much there is of it. */
@@ -34,16 +34,18 @@ export async function completeLine(
     try {
       const prefill = performance.now() - started;
       const members = streams.map(({ host }) => host.source);
+      const { policy, combiner, completed } = options.policies.choose(members, at);
       const { steps, policyMs, ...line } = await complete({
-        ...options.policies.choose(members),
         ...options,
+        policy,
+        combiner,
         context,
         streams,
         members,
         maximumBytes,
       });
       const total = performance.now() - started;
-      return {
+      const report: CompletionReport = {
         ...describe(at),
         ...line,
         tokens: steps.map(({ text, shares }) => ({
@@ -57,6 +59,8 @@ export async function completeLine(
           forwardPasses,
         })),
       };
+      completed?.(report);
+      return report;
     } catch (error) {
       options.signal.throwIfAborted();
       if (!streams.some((stream) => stream.hasFailed)) throw error;

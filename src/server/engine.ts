@@ -6,7 +6,7 @@ import { DeadlineError, withDeadline } from './deadline.ts';
 import { LastCompletion } from './lastCompletion.ts';
 import type { Library } from './library.ts';
 import { MemberHost, type MemberSource } from './memberHost.ts';
-import type { PolicyStore } from './policyStore.ts';
+import type { PolicySource, PolicyStore } from './policyStore.ts';
 import { isInsideCharacter, type TextAtCursor } from './textContext.ts';
 
 export interface CompletionRequest extends TextAtCursor {
@@ -31,7 +31,7 @@ export interface EngineOptions {
   /** What the workspace member reads beside the text at the cursor. */
   readonly library: Pick<Library, 'preview' | 'restore' | 'status'>;
   /** Where policies come from; whoever changes its settings does so before `configure`. */
-  readonly policies: Pick<PolicyStore, 'choose' | 'status'>;
+  readonly policies: PolicySource & Pick<PolicyStore, 'status'>;
   /** Called whenever a member's state changes. */
   readonly onChange: () => void;
   /** How long a member may take over one answer before the others go on without it. */

@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings.ts';
 import { actorProblem, createActorPolicy } from '../policy/actorPolicy.ts';
 import type { Policy, PolicyMember } from '../policy/policy.ts';
 import { trainingFreePolicies } from '../policy/trainingFree.ts';
+import type { CompletionReport } from '../protocol/completion.ts';
 import type { EnsembleStatus } from '../protocol/messages.ts';
 import type { Log } from './log.ts';
 
@@ -13,6 +14,20 @@ import type { Log } from './log.ts';
 export interface ServedPolicy {
   readonly policy: Policy;
   readonly combiner: Settings['combiner'];
+  /** Called with the completion, where that is of use to whoever chose the policy. */
+  readonly completed?: (report: CompletionReport) => void;
+}
+
+/** Where a completion is asked for. */
+export interface Place {
+  readonly uri: string;
+  readonly languageId: string;
+}
+
+/** Where the policies of completions come from. */
+export interface PolicySource {
+  /** The policy of one completion by these members; asked anew for each, one after the other. */
+  choose(members: readonly PolicyMember[], place: Place): ServedPolicy;
 }
 
 export interface PolicyStoreOptions {
@@ -29,7 +44,7 @@ type PolicySettings = Pick<Settings, 'policy' | 'policyPath' | 'combiner'>;
  * The policy that the settings ask for. Where it cannot be used, Hedge takes over, and the status and one line in the
  * log say why and how to mend it. A learned policy brings its own combiner.
  */
-export class PolicyStore {
+export class PolicyStore implements PolicySource {
   readonly #options: PolicyStoreOptions;
   #settings: PolicySettings;
   #file: PolicyFile | undefined;

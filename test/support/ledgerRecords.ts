@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import type { ScoredStep, ServedStep } from '../../src/policy/recordedPolicy.ts';
 import type { Completion } from '../../src/server/ledger/completions.ts';
 import type { Result } from '../../src/server/ledger/problems.ts';
-import type { ScoredStep, ServedStep } from '../../src/server/ledger/steps.ts';
 import type { SurvivingText } from '../../src/server/ledger/survivingTexts.ts';
 
 export const workspace = 'file:///home/someone/workspace';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { scoreLine } from '../../src/decoding/decode.ts';
-import { StepStatistics, type StepTerms, stepLogProbability } from '../../src/decoding/stepStatistics.ts';
 import type { Policy } from '../../src/policy/policy.ts';
+import { StepStatistics, type StepTerms, stepLogProbability } from '../../src/policy/stepStatistics.ts';
 import { says, toyStream } from '../support/toyStream.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import type { ArmDraw } from '../../policy/arms.ts';
+import type { ServedStep } from '../../policy/recordedPolicy.ts';
 import { isGranted, workspaceKey } from './consents.ts';
 import type { Ledger } from './ledger.ts';
 import type { Result } from './problems.ts';
 import { languageName, memberIds } from './rows.ts';
-import { insertServedSteps, type ServedStep, servedSteps } from './steps.ts';
+import { insertServedSteps, servedSteps } from './steps.ts';
 
 /** One request that was answered, be it with silence. */
 export interface Completion {

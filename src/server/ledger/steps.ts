@@ -1,34 +1,7 @@
 import * as z from 'zod';
+import type { ScoredStep, ServedStep } from '../../policy/recordedPolicy.ts';
 import { floats } from './rows.ts';
 import type { Session } from './session.ts';
-
-/**
- * One step of a text, as the policy saw it and as every member foresaw it. All that log-loss needs: under weights w
- * the step's log-probability is ln Σ wᵢ Aᵢ − ln Σ wᵢ aᵢ. NaN stands for a member that was not asked.
- */
-export interface ScoredStep {
-  /** What the policy saw, in the layout of the observation's version. */
-  readonly observation: Float32Array;
-  /** ln hᵢ: Hedge's weights there. */
-  readonly hedgeLogWeights: Float32Array;
-  /** ln Aᵢ: each member's probability of the step's bytes and of its end after them. */
-  readonly logLikelihoods: Float32Array;
-  /** ln aᵢ: each member's mass, at the step's first byte, of the symbols that may begin a step there. */
-  readonly logStarts: Float32Array;
-  readonly lexemeClass: number;
-  readonly nBytes: number;
-}
-
-/** A step of a completion: what the policy did there, too. */
-export interface ServedStep extends ScoredStep {
-  readonly weights: Float32Array;
-  /** u, where it was sampled; null where the policy served its mean. */
-  readonly action: Float32Array | null;
-  /** ln p of the sampled action, the choice to go on or to stop included; null where nothing was sampled. */
-  readonly actionLogProbability: number | null;
-  /** Whether the policy ended the completion here. */
-  readonly stops: boolean;
-}
 
 export function insertServedSteps(session: Session, completion: number, steps: readonly ServedStep[]): void {
   for (const [stepIdx, step] of steps.entries()) {

@@ -1,9 +1,10 @@
 import * as z from 'zod';
+import type { ScoredStep } from '../../policy/recordedPolicy.ts';
 import { isGranted, workspaceKey } from './consents.ts';
 import type { Ledger } from './ledger.ts';
 import type { Result } from './problems.ts';
 import { languageName, memberIds } from './rows.ts';
-import { insertScoredSteps, type ScoredStep, scoredSteps } from './steps.ts';
+import { insertScoredSteps, scoredSteps } from './steps.ts';
 
 /** Text that the person kept or wrote instead, as all members foresaw it; not the text itself. */
 export interface SurvivingText {

@@ -1,6 +1,6 @@
 import { lexemeClass, lexemeClasses } from '../lm/lexeme.ts';
 import { END, SYMBOLS } from '../lm/symbols.ts';
-import type { StepState } from '../policy/policy.ts';
+import type { StepState } from './policy.ts';
 
 /** All that the linear combiner's probability of one step depends on beside its weights. Natural logarithms, per member. */
 export interface StepTerms {
@@ -38,16 +38,16 @@ export class StepStatistics {
   }
 
   /** This symbol comes next, drawn from these distributions. */
-  observe(symbol: number, { distributions }: Pick<StepState, 'distributions'>): void {
-    if (this.#class !== lexemeClass.none && lexemeClasses[symbol] !== this.#class) {
-      this.#endStep(distributions);
-    }
+  observe(symbol: number, state: Pick<StepState, 'distributions'>): void {
+    const { distributions } = state;
+    if (this.#class !== lexemeClass.none && lexemeClasses[symbol] !== this.#class) this.endStep(state);
     this.#class = lexemeClasses[symbol];
     for (let i = 0; i < this.#nMembers; i++) this.#logStep[i] += logOf(distributions[i][symbol]);
     if (symbol === END) this.#onStep({ logStep: this.#logStep, logStart: this.#logStart });
   }
 
-  #endStep(distributions: readonly Float64Array[]): void {
+  /** The step under way ends before the next symbol, whichever that is. */
+  endStep({ distributions }: Pick<StepState, 'distributions'>): void {
     // What ends this step begins the next.
     const logEnding = Float64Array.from(distributions, (distribution) => {
       let mass = 0;
@@ -58,6 +58,7 @@ export class StepStatistics {
     this.#onStep({ logStep: this.#logStep, logStart: this.#logStart });
     this.#logStep = new Float64Array(this.#nMembers);
     this.#logStart = logEnding;
+    this.#class = lexemeClass.none;
   }
 }
 
