@@ -54,10 +54,14 @@ export function lexemes(text: string): string[] {
   return text.match(/\s*(?:[\w$\u0080-\uffff]+|[^\w$\s\u0080-\uffff]+)/g) ?? [];
 }
 
-/** 1 − Levenshtein distance ÷ the longer length; 1 for two empty texts. */
+/** 1 − edit distance ÷ the longer length; 1 for two empty texts. */
 export function editSimilarity(a: string, b: string): number {
   const longer = Math.max(a.length, b.length);
-  if (longer === 0) return 1;
+  return longer === 0 ? 1 : 1 - editDistance(a, b) / longer;
+}
+
+/** Insertions, deletions and replacements of UTF-16 units that make one text the other (Levenshtein 1966). */
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
@@ -66,5 +70,5 @@ export function editSimilarity(a: string, b: string): number {
     }
     row = next;
   }
-  return 1 - row[b.length] / longer;
+  return row[b.length];
 }
