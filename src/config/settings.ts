@@ -88,6 +88,27 @@ export const settingsSchema = z.strictObject({
     description:
       "Keep what the workspace member has read from one session to the next, in a file of the editor's storage that only you may read, so that the workspace need not be read again. Turning this or `consort.index.enable` off removes the file.",
   }),
+  'learning.enable': setting(z.boolean(), {
+    default: true,
+    scope: 'window',
+    description:
+      'Let Consort learn, on this machine, from what you accept and reject, in the workspaces where you have agreed to that. Without it nothing is recorded anywhere, and you are not asked.',
+  }),
+  'learning.excludedFiles': setting(z.array(z.string().min(1)), {
+    default: ['**/.env*', '*.pem', '*.key', 'secrets.*'],
+    scope: 'window',
+    description: 'Files that nothing is learned from, as patterns like those of `.gitignore`.',
+  }),
+  'learning.excludedLanguages': setting(z.array(z.string().min(1)), {
+    default: [],
+    scope: 'window',
+    description: 'Languages that nothing is learned from, by language identifier.',
+  }),
+  'learning.retentionDays': setting(z.number().int().min(1).max(3650), {
+    default: 90,
+    scope: 'machine',
+    description: 'After how many days what was recorded is removed. Learned policies stay.',
+  }),
   'log.level': setting(z.enum(['off', 'error', 'warn', 'info', 'debug']), {
     default: 'info',
     scope: 'window',

@@ -22,11 +22,11 @@ export interface DidPartiallyAcceptCompletionParams {
   readonly acceptedLength: number;
 }
 
-/** Client → server notification, ours: a shown item went away without being accepted. */
+/** Client → server notification, ours: an item went away without being accepted; `censored`: before it could be seen. */
 export const didDiscardCompletion = 'consort/didDiscardCompletion';
 export interface DidDiscardCompletionParams {
   readonly item: ReportedItem;
-  readonly how: 'rejected' | 'ignored';
+  readonly how: 'rejected' | 'ignored' | 'censored';
 }
 
 /** The part of an inline completion item that identifies it: its accept command carries the completion's id. */
@@ -60,6 +60,15 @@ export interface EnsembleStatus {
     readonly message?: string;
   };
   readonly index: { readonly state: 'idle' | 'indexing'; readonly files: number; readonly bytes: number };
+  readonly learning: LearningStatus;
+}
+export interface LearningStatus {
+  /** Unavailable: Restricted Mode, no folder, switched off by the settings, or the message says why. */
+  readonly state: 'unavailable' | 'off' | 'on';
+  /** The learned version that serves; null while none does. */
+  readonly version: number | null;
+  /** What is wrong and how to mend it. */
+  readonly message?: string;
 }
 export interface MemberStatus {
   readonly id: string;
@@ -83,14 +92,70 @@ export interface EraseStoredResult {
   readonly problems: readonly string[];
 }
 
+/** Client → server request: from now on the workspace agrees that it is learned from, or no longer does. */
+export const setConsent = 'consort/setConsent';
+export interface SetConsentParams {
+  readonly granted: boolean;
+}
+
+/** Client → server request without parameters: what was recorded and learned, in all workspaces that agreed. */
+export const learningReport = 'consort/learningReport';
+export interface LearningReport {
+  readonly completions: number;
+  readonly shown: number;
+  readonly outcomes: Readonly<
+    Record<'accepted' | 'partlyAccepted' | 'rejected' | 'ignored' | 'censored', number>
+  >;
+  readonly texts: number;
+  readonly bytes: number;
+  /** The newest first. */
+  readonly versions: readonly LearnedVersion[];
+}
+export interface LearnedVersion {
+  readonly version: number;
+  readonly origin: 'shipped' | 'trained' | 'imported';
+  readonly state: 'challenger' | 'champion' | 'retired' | 'rolledBack';
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** What changed against the version before it, and the figures of the latest decision about it. */
+  readonly changes: Readonly<Record<string, number | null>>;
+  readonly evaluation: Readonly<Record<string, number | null>>;
+}
+
+/** Client → server request: writes all that was recorded to a file, as JSON lines. */
+export const exportLearned = 'consort/exportLearned';
+export interface ExportLearnedParams {
+  readonly path: string;
+}
+
+/** Client → server request without parameters: removes the ledger with all that was learned, for all workspaces. */
+export const eraseLearned = 'consort/eraseLearned';
+export interface EraseLearnedResult {
+  readonly bytes: number;
+}
+
+/** Client → server request: this version serves from now on; null: what the settings name, as it was shipped. */
+export const choosePolicy = 'consort/choosePolicy';
+export interface ChoosePolicyParams {
+  readonly version: number | null;
+}
+
+/** What the requests about learning answer. */
+export type LearningAnswer<Value> =
+  | { readonly value: Value; readonly problem?: never }
+  /** Why it was not done, and how to mend it; whole sentences. */
+  | { readonly problem: string; readonly value?: never };
+
 /** initializationOptions of LSP `initialize`; every field may be missing. */
 export interface InitializationOptions {
   /** The `consort` section of the settings (validated by the server). */
   readonly settings?: unknown;
   /** Folder of the bundled members; the one beside the server by default. */
   readonly modelsPath?: string;
-  /** Where the server may keep files of its own (index, ledger); nothing is written without it. */
+  /** Where the server may keep what belongs to the workspace (its index); not kept without it. */
   readonly storagePath?: string;
+  /** Where it may keep what belongs to the person (the ledger); nothing is learned without it. */
+  readonly globalStoragePath?: string;
   /** False in Restricted Mode: no member outside the bundled ones, nothing recorded. */
   readonly trusted?: boolean;
 }

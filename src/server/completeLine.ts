@@ -85,7 +85,8 @@ export function withoutText(at: TextAtCursor, reason: NoCompletionReason, total 
   };
 }
 
-async function openAll(
+/** The streams of all members that take part and can answer, at one cursor; each must be released. */
+export async function openAll(
   hosts: readonly MemberHost[],
   context: TextContext,
   signal: AbortSignal,

@@ -7,6 +7,7 @@ import { LastCompletion } from './lastCompletion.ts';
 import type { Library } from './library.ts';
 import { MemberHost, type MemberSource } from './memberHost.ts';
 import type { PolicySource, PolicyStore } from './policyStore.ts';
+import { type ScoredText, scoreText } from './scoreText.ts';
 import { isInsideCharacter, type TextAtCursor } from './textContext.ts';
 
 export interface CompletionRequest extends TextAtCursor {
@@ -19,7 +20,13 @@ export interface CompletionRequest extends TextAtCursor {
 export interface CompletionAnswer {
   readonly report: CompletionReport;
   /** What to insert in place of the text from `start` to `end` (UTF-16 units); null where nothing is shown. */
-  readonly item: { readonly insertText: string; readonly start: number; readonly end: number } | null;
+  readonly item: {
+    readonly insertText: string;
+    readonly start: number;
+    readonly end: number;
+    /** How many units of it stand before the report's text; below 0 where so many of that have been typed. */
+    readonly leading: number;
+  } | null;
   /** True where it is what remains of the last completion, which has been reported before. */
   readonly isRepeated: boolean;
 }
@@ -47,6 +54,7 @@ export class Engine {
   readonly #last = new LastCompletion();
   #settings: Settings;
   #running = new AbortController();
+  #scoring = new AbortController();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: EngineOptions) {
@@ -82,7 +90,7 @@ export class Engine {
     }
   }
 
-  status(): EnsembleStatus {
+  status(): Omit<EnsembleStatus, 'learning'> {
     return {
       members: this.#hosts.map((host) => host.status()),
       policy: this.#options.policies.status(),
@@ -96,6 +104,7 @@ export class Engine {
    */
   async complete(request: CompletionRequest, signal: AbortSignal): Promise<CompletionAnswer> {
     this.#running.abort();
+    this.#scoring.abort();
     this.#running = new AbortController();
     const eitherSignal = AbortSignal.any([signal, this.#running.signal]);
     const reason = this.#whyNot(request);
@@ -118,9 +127,33 @@ export class Engine {
     }
   }
 
+  /**
+   * What the members give a text at a cursor. It waits for the completion under way, and rejects when another is asked
+   * for: completions go first.
+   */
+  score(at: TextAtCursor, text: string): Promise<ScoredText | null> {
+    this.#scoring.abort();
+    this.#scoring = new AbortController();
+    const { signal } = this.#scoring;
+    const { library } = this.#options;
+    const work = this.#turn.then(async () => {
+      signal.throwIfAborted();
+      // The workspace member must not know what it is asked for.
+      library.preview(at);
+      try {
+        return await scoreText(this.#hosts, at, text, signal);
+      } finally {
+        library.restore(at.uri);
+      }
+    });
+    this.#turn = work.catch(() => undefined);
+    return work;
+  }
+
   /** Ends the request under way and frees the members. */
   async close(): Promise<void> {
     this.#running.abort();
+    this.#scoring.abort();
     await this.#turn;
     await Promise.all(this.#hosts.map((host) => host.disable()));
   }
@@ -195,7 +228,7 @@ function fits({ text, offset }: TextAtCursor, selected: NonNullable<CompletionRe
 }
 
 /** The text as it would be with the selected suggestion inserted and the cursor after it. */
-function withSelected(request: CompletionRequest): TextAtCursor {
+export function withSelected(request: CompletionRequest): TextAtCursor {
   const { selected, text } = request;
   if (selected === undefined) return request;
   const { uri, languageId } = request;
@@ -210,8 +243,8 @@ function withSelected(request: CompletionRequest): TextAtCursor {
 
 function answer(request: CompletionRequest, report: CompletionReport, nTyped: number): CompletionAnswer {
   const { start, end, text } = request.selected ?? { start: request.offset, end: request.offset, text: '' };
-  const item = report.text === '' ? null : { insertText: text + report.text.slice(nTyped), start, end };
-  return { report, item, isRepeated: false };
+  const item = { insertText: text + report.text.slice(nTyped), start, end, leading: text.length - nTyped };
+  return { report, item: report.text === '' ? null : item, isRepeated: false };
 }
 
 function nothing(request: CompletionRequest, reason: NoCompletionReason): CompletionAnswer {

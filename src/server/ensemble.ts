@@ -3,6 +3,7 @@ import type { EraseStoredResult, MemberStatus } from '../protocol/messages.ts';
 import { Engine, isLarger } from './engine.ts';
 import { filesOf, lookAt, nameOnDisk } from './filesOnDisk.ts';
 import { IndexStore, type Keeping } from './indexStore.ts';
+import { Learning, type LearningOptions } from './learning/learning.ts';
 import { Library } from './library.ts';
 import type { Log } from './log.ts';
 import { PolicyStore } from './policyStore.ts';
@@ -16,6 +17,8 @@ export interface EnsembleOptions {
   readonly modelsPath: string | undefined;
   /** Folder for what is kept from one session to the next; nothing is kept without it. */
   readonly storagePath?: string | undefined;
+  /** What learning needs of the editor; nothing is learned without it. */
+  readonly learning?: Pick<LearningOptions, 'storagePath' | 'textOf' | 'onProblem'>;
   /** False where no member outside the bundled ones may be loaded, and nothing may be kept. */
   readonly trusted: boolean;
   /** URIs of the workspace's folders. */
@@ -31,6 +34,7 @@ export interface EnsembleOptions {
 export interface Ensemble {
   readonly engine: Engine;
   readonly library: Pick<Library, 'setDocument' | 'closeDocument'>;
+  readonly learning: Learning;
   configure(settings: Settings): void;
   changeFolders(added: readonly string[], removed: readonly string[]): void;
   /** Something happened to these files on disk. */
@@ -68,9 +72,24 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
   const closing = new AbortController();
   const sources = () => [...neuralSources(settings, options), ngramSource(settings, library)];
   const policies = new PolicyStore(settings, { trusted, log });
+  const learning: Learning = new Learning({
+    settings,
+    // In Restricted Mode nothing is recorded.
+    storagePath: trusted ? options.learning?.storagePath : undefined,
+    folders,
+    configured: policies,
+    score: (at, text) => engine.score(at, text),
+    textOf: (uri) => options.learning?.textOf(uri),
+    schedule,
+    random: Math.random,
+    now: Date.now,
+    log,
+    onProblem: (message) => options.learning?.onProblem(message),
+    onChange: options.onChange,
+  });
   const engine: Engine = new Engine({
     settings,
-    policies,
+    policies: { choose: (...asked) => learning.choose(...asked), status: () => policies.status() },
     sources: sources(),
     library,
     onChange,
@@ -80,11 +99,13 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
   return {
     engine,
     library,
+    learning,
     configure(newSettings) {
       const old = settings;
       settings = newSettings;
       void store?.configure(keeping(settings, trusted));
       policies.configure(settings);
+      learning.configure(settings);
       engine.configure(settings, sources());
       const isSame = (name: keyof Settings) => old[name] === settings[name];
       if (!isSame('index.enable') || !isSame('maximumFileKilobytes')) library.reindex();
@@ -92,6 +113,7 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
     changeFolders(added, removed) {
       folders = [...folders.filter((folder) => !removed.includes(folder)), ...added];
       library.reindex();
+      learning.changeFolders(folders);
     },
     filesChanged: (uris) => library.filesChanged(uris.map(nameOnDisk)),
     async erase() {
@@ -107,10 +129,17 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
     },
     async close() {
       closing.abort();
+      await learning.close();
       await library.close();
       await engine.close();
     },
   };
+}
+
+/** Nothing that waits keeps the process alive. */
+function schedule(milliseconds: number, run: () => void): () => void {
+  const timer = setTimeout(run, milliseconds).unref();
+  return () => clearTimeout(timer);
 }
 
 /** Writes what becomes of each member. */

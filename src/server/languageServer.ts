@@ -10,7 +10,7 @@ import {
   TextDocumentSyncKind,
   TextDocuments,
 } from 'vscode-languageserver';
-import { TextDocument } from 'vscode-languageserver-textdocument';
+import type { TextDocument } from 'vscode-languageserver-textdocument';
 import * as z from 'zod';
 import { parseSettings, type Settings } from '../config/settings.ts';
 import {
@@ -19,11 +19,14 @@ import {
   didChangeEnsemble,
   didChangeStatus,
   didComplete,
+  type EnsembleStatus,
   ensembleStatus,
   eraseStored,
 } from '../protocol/messages.ts';
 import type { CompletionAnswer, CompletionRequest } from './engine.ts';
 import type { Ensemble, EnsembleOptions } from './ensemble.ts';
+import { followedDocuments } from './followedDocuments.ts';
+import { answerLearningRequests } from './learningRequests.ts';
 import type { Log } from './log.ts';
 import { listenToOutcomes } from './outcomes.ts';
 import { summarise } from './status.ts';
@@ -41,7 +44,7 @@ const memberDeadlineMs = 2000;
 /** Serves one editor over a connection. The returned `close` ends all work; it is also what `shutdown` does. */
 export function serve(options: LanguageServerOptions): { readonly close: () => Promise<void> } {
   const { connection, log, startEnsemble } = options;
-  const documents = new TextDocuments(TextDocument);
+  const documents = new TextDocuments(followedDocuments(() => ensemble?.learning));
   const repeatedly = createNotifier(connection);
   let ensemble: Ensemble | undefined;
   let settings = parseSettings(undefined).settings;
@@ -58,6 +61,13 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
       settings,
       modelsPath: initial.modelsPath,
       storagePath: initial.storagePath,
+      learning: {
+        storagePath: initial.globalStoragePath,
+        textOf: (uri) => documents.get(uri)?.getText(),
+        onProblem: (message) => {
+          void send(connection, 'window/showMessage', { type: MessageType.Warning, message });
+        },
+      },
       trusted: initial.trusted ?? true,
       folders: foldersOf(params),
       log,
@@ -86,7 +96,10 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
   });
 
   documents.onDidChangeContent(({ document }) => ensemble?.library.setDocument(snapshot(document)));
-  documents.onDidClose(({ document }) => ensemble?.library.closeDocument(document.uri));
+  documents.onDidClose(({ document }) => {
+    ensemble?.library.closeDocument(document.uri);
+    ensemble?.learning.closed(document.uri);
+  });
 
   connection.languages.inlineCompletion.on(async (params, token) => {
     const document = documents.get(params.textDocument.uri);
@@ -96,10 +109,12 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
     nCompleting++;
     tellStatus();
     try {
-      const answer = await ensemble.engine.complete(requestOf(document, params), controller.signal);
+      const request = requestOf(document, params);
+      const answer = await ensemble.engine.complete(request, controller.signal);
       if (answer.report.noCompletionReason === 'cancelled') return null;
       if (!answer.isRepeated) void send(connection, didComplete, answer.report satisfies DidCompleteParams);
       log.debug(describe(answer));
+      ensemble?.learning.offered(request, answer);
       return answer.item && [itemOf(document, answer.report.id, answer.item)];
     } catch (error) {
       log.error(`A completion failed: ${error instanceof Error ? error.stack : error}`);
@@ -113,8 +128,9 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
 
   connection.onDidChangeWatchedFiles(({ changes }) => ensemble?.filesChanged(changes.map(({ uri }) => uri)));
   connection.onRequest(eraseStored, () => ensemble?.erase() ?? null);
-  connection.onRequest(ensembleStatus, () => ensemble?.engine.status() ?? null);
-  const countsInWords = listenToOutcomes(connection, log);
+  connection.onRequest(ensembleStatus, () => (ensemble ? statusOf(ensemble) : null));
+  answerLearningRequests(connection, () => ensemble?.learning);
+  const countsInWords = listenToOutcomes(connection, log, (id, told) => ensemble?.learning.told(id, told));
   connection.onShutdown(close);
   documents.listen(connection);
   connection.listen();
@@ -148,7 +164,7 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
 
   function tellStatus(): void {
     if (ensemble === undefined) return;
-    const status = ensemble.engine.status();
+    const status = statusOf(ensemble);
     repeatedly.send(didChangeEnsemble, status);
     repeatedly.send(
       didChangeStatus,
@@ -157,10 +173,15 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
   }
 }
 
+function statusOf(ensemble: Pick<Ensemble, 'engine' | 'learning'>): EnsembleStatus {
+  return { ...ensemble.engine.status(), learning: ensemble.learning.status() };
+}
+
 const initializationOptions = z.object({
   settings: z.unknown().optional(),
   modelsPath: z.string().optional(),
   storagePath: z.string().optional(),
+  globalStoragePath: z.string().optional(),
   trusted: z.boolean().optional(),
 });
 

@@ -9,55 +9,76 @@ import {
   didPartiallyAcceptCompletion,
   didShowCompletion,
 } from '../protocol/messages.ts';
+import type { Told } from './learning/watch.ts';
 import type { Log } from './log.ts';
 
-type Outcome = 'shown' | 'accepted' | 'partly accepted' | 'rejected' | 'ignored';
-
 /**
- * Takes what editors tell of a completion. It is checked and counted, in memory only: nothing is recorded. The
- * returned function says the counts in words.
+ * Takes what editors tell of a completion, checks it, counts it and hands it on before it is acknowledged. The returned
+ * function says the counts in words.
  */
-export function listenToOutcomes(connection: Connection, log: Log): () => string {
-  const counts: Record<Outcome, number> = {
+export function listenToOutcomes(
+  connection: Connection,
+  log: Log,
+  onTold: (id: string, told: Told) => void,
+): () => string {
+  const counts: Record<Told['kind'], number> = {
     shown: 0,
     accepted: 0,
-    'partly accepted': 0,
+    partlyAccepted: 0,
     rejected: 0,
     ignored: 0,
+    censored: 0,
   };
-  const take = <Value>(schema: z.ZodType<Value>, outcome: (value: Value) => Outcome) => {
+  const take = <Value>(schema: z.ZodType<Value>, read: (value: Value) => readonly [string, Told]) => {
     return (params: unknown): void => {
       const parsed = schema.safeParse(params);
-      if (parsed.success) counts[outcome(parsed.data)]++;
-      else log.warn(`A message about a completion was not understood: ${z.prettifyError(parsed.error)}`);
+      if (!parsed.success) {
+        log.warn(`A message about a completion was not understood: ${z.prettifyError(parsed.error)}`);
+        return;
+      }
+      const [id, told] = read(parsed.data);
+      counts[told.kind]++;
+      onTold(id, told);
     };
   };
   connection.onNotification(
     didShowCompletion,
-    take<DidShowCompletionParams>(z.object({ item }), () => 'shown'),
+    take(z.object({ item }) satisfies z.ZodType<DidShowCompletionParams>, (params) => [
+      params.item.command.arguments[0],
+      { kind: 'shown' },
+    ]),
   );
   connection.onNotification(
     didPartiallyAcceptCompletion,
-    take<DidPartiallyAcceptCompletionParams>(
-      z.object({ item, acceptedLength: z.number().int().nonnegative() }),
-      () => 'partly accepted',
+    take(
+      z.object({
+        item,
+        acceptedLength: z.int().nonnegative(),
+      }) satisfies z.ZodType<DidPartiallyAcceptCompletionParams>,
+      (params) => [
+        params.item.command.arguments[0],
+        { kind: 'partlyAccepted', acceptedLength: params.acceptedLength },
+      ],
     ),
   );
   connection.onNotification(
     didDiscardCompletion,
-    take<DidDiscardCompletionParams>(
-      z.object({ item, how: z.enum(['rejected', 'ignored']) }),
-      ({ how }) => how,
+    take(
+      z.object({
+        item,
+        how: z.enum(['rejected', 'ignored', 'censored']),
+      }) satisfies z.ZodType<DidDiscardCompletionParams>,
+      (params) => [params.item.command.arguments[0], { kind: params.how }],
     ),
   );
-  const takeAccepted = take(z.tuple([z.string()], z.unknown()), () => 'accepted');
+  const takeAccepted = take(z.tuple([z.string()], z.unknown()), ([id]) => [id, { kind: 'accepted' }]);
   connection.onExecuteCommand((params) => {
     if (params.command === acceptCommand) takeAccepted(params.arguments ?? []);
     return null;
   });
   return () =>
     Object.entries(counts)
-      .map(([outcome, count]) => `${count} ${outcome}`)
+      .map(([kind, count]) => `${count} ${kind === 'partlyAccepted' ? 'partly accepted' : kind}`)
       .join(', ');
 }
 

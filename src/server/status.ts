@@ -2,7 +2,7 @@ import type { DidChangeStatusParams, EnsembleStatus } from '../protocol/messages
 
 /** One line for a status bar, from the state of the ensemble. */
 export function summarise(
-  { members, policy, index }: EnsembleStatus,
+  { members, policy, index }: Omit<EnsembleStatus, 'learning'>,
   { isEnabled, isCompleting }: { readonly isEnabled: boolean; readonly isCompleting: boolean },
 ): DidChangeStatusParams {
   const loading = members.some((member) => member.state === 'loading');

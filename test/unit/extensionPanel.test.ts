@@ -70,6 +70,7 @@ test('a member keeps its mark whoever takes part; one that left is still named',
     members,
     policy: { name: 'hedge', version: '1' },
     index: { state: 'idle' as const, files: 0, bytes: 0 },
+    learning: { state: 'off' as const, version: null },
   };
   expect(drawnMembers(ensemble, { py: 0.5, gone: 0.5 })).toEqual([
     { id: 'ngram', name: 'NGRAM', mark: 0 },

@@ -1,141 +1,11 @@
-import { PassThrough } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import {
-  CancellationTokenSource,
-  createConnection,
-  createProtocolConnection,
-  type InlineCompletionItem,
-  LSPErrorCodes,
-  ProposedFeatures,
-  type ProtocolConnection,
-  StreamMessageReader,
-  StreamMessageWriter,
-} from 'vscode-languageserver/node';
+import { CancellationTokenSource, LSPErrorCodes } from 'vscode-languageserver/node';
 import type { CompletionReport } from '../../src/protocol/completion.ts';
-import {
-  acceptCommand,
-  didChangeEnsemble,
-  didChangeStatus,
-  didComplete,
-} from '../../src/protocol/messages.ts';
-import { Engine } from '../../src/server/engine.ts';
-import type { EnsembleOptions } from '../../src/server/ensemble.ts';
-import { serve } from '../../src/server/languageServer.ts';
-import { createLog } from '../../src/server/log.ts';
-import { PolicyStore } from '../../src/server/policyStore.ts';
-import { type ToyMember, toyLibrary, toyMember } from '../support/toyMember.ts';
+import { acceptCommand } from '../../src/protocol/messages.ts';
+import { complete, endSessions, type Session, startSession, uri } from '../support/protocolSession.ts';
+import { toyMember } from '../support/toyMember.ts';
 
-interface Session {
-  readonly client: ProtocolConnection;
-  readonly received: { readonly method: string; readonly params: unknown }[];
-  readonly log: string[];
-  readonly library: string[];
-  readonly close: () => Promise<void>;
-}
-
-const endings: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const end of endings.splice(0)) await end();
-});
-
-const notifications = [
-  didComplete,
-  didChangeStatus,
-  didChangeEnsemble,
-  'window/showMessage',
-  'window/logMessage',
-];
-const uri = 'file:///folder/a.ts';
-
-/** An editor and a server in one process, after `initialize` and with one document open. */
-async function startSession(
-  members: readonly ToyMember[],
-  text: string,
-  settings: unknown = {},
-  capabilities: object = {},
-): Promise<Session> {
-  const [toServer, toClient] = [new PassThrough(), new PassThrough()];
-  const connection = createConnection(
-    ProposedFeatures.all,
-    new StreamMessageReader(toServer),
-    new StreamMessageWriter(toClient),
-  );
-  const session: Session = {
-    client: createProtocolConnection(new StreamMessageReader(toClient), new StreamMessageWriter(toServer)),
-    received: [],
-    log: [],
-    library: [],
-    close: () => server.close(),
-  };
-  const { client, received, log, library } = session;
-  const server = serve({
-    connection,
-    log: createLog((level, message) => log.push(`${level}: ${message}`), 'debug'),
-    version: '1.2.3',
-    startEnsemble: (options) => toyEnsemble(members, options, library),
-  });
-  client.onRequest('client/registerCapability', (params) => {
-    received.push({ method: 'client/registerCapability', params });
-  });
-  for (const method of notifications) {
-    client.onNotification(method, (params) => void received.push({ method, params }));
-  }
-  client.listen();
-  endings.push(
-    server.close,
-    () => client.dispose(),
-    () => connection.dispose(),
-  );
-  await client.sendRequest('initialize', {
-    processId: null,
-    rootUri: null,
-    capabilities,
-    workspaceFolders: [{ uri: 'file:///folder', name: 'folder' }],
-    initializationOptions: { settings },
-  });
-  await client.sendNotification('initialized', {});
-  const textDocument = { uri, languageId: 'typescript', version: 1, text };
-  await client.sendNotification('textDocument/didOpen', { textDocument });
-  return session;
-}
-
-function toyEnsemble(members: readonly ToyMember[], options: EnsembleOptions, calls: string[]) {
-  const library = toyLibrary(calls);
-  const engine = new Engine({
-    settings: options.settings,
-    sources: members,
-    policies: new PolicyStore(options.settings, options),
-    library,
-    onChange: options.onChange,
-    memberDeadlineMs: 10_000,
-    loadingDeadlineMs: 1000,
-  });
-  calls.push(`folders ${options.folders}`);
-  return {
-    engine,
-    library,
-    changeFolders: () => {},
-    filesChanged: (uris: readonly string[]) => void calls.push(`changed ${uris}`),
-    erase: async () => ({ erased: [{ kind: 'index', bytes: 7 } as const], problems: [] }),
-    configure: (settings: EnsembleOptions['settings']) => engine.configure(settings, members),
-    ready: () => engine.ready(),
-    async close() {
-      await engine.close();
-      await setImmediate();
-      calls.push('closed');
-    },
-  };
-}
-
-function complete(
-  { client }: Session,
-  character: number,
-  context: object = { triggerKind: 2 },
-): Promise<InlineCompletionItem[] | null> {
-  const position = { line: 0, character };
-  return client.sendRequest('textDocument/inlineCompletion', { textDocument: { uri }, position, context });
-}
+afterEach(endSessions);
 
 const reportsOf = ({ received }: Session) =>
   received
@@ -324,7 +194,7 @@ describe('outcomes', () => {
     expect(log.filter((line) => line.startsWith('warn'))).toHaveLength(3);
     await client.sendRequest('shutdown');
     expect(log).toContain(
-      'info: Completions: 1 shown, 1 accepted, 1 partly accepted, 1 rejected, 0 ignored.',
+      'info: Completions: 1 shown, 1 accepted, 1 partly accepted, 1 rejected, 0 ignored, 0 censored.',
     );
   });
 });

@@ -6,8 +6,11 @@ import type { CompletionReport } from '../../protocol/completion.ts';
 import { type Completion, recordCompletion } from '../ledger/completions.ts';
 import { hasConsent } from '../ledger/consents.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { type Outcome, recordOutcome, recordSurvival, type SurvivalSeconds } from '../ledger/outcomes.ts';
 import type { LedgerProblem, Result } from '../ledger/problems.ts';
+import { recordText } from '../ledger/survivingTexts.ts';
 import type { Place, PolicySource, ServedPolicy } from '../policyStore.ts';
+import type { ScoredText } from '../scoreText.ts';
 import { type SampledPolicy, VersionedPolicies } from './versionedPolicies.ts';
 
 export interface RecorderOptions {
@@ -26,6 +29,10 @@ export interface RecorderOptions {
   readonly defer: (work: () => void) => void;
   /** Why something was not recorded. Completions go on. */
   readonly onProblem: (problem: LedgerProblem) => void;
+  /** A completion was recorded. */
+  readonly onRecorded?: () => void;
+  /** Consent or the versions that serve are not what they were. */
+  readonly onChange?: () => void;
 }
 
 /**
@@ -50,11 +57,18 @@ export class Recorder implements PolicySource {
     return this.#hasConsent;
   }
 
+  /** The learned version that serves. */
+  get champion(): number | null {
+    return this.#policies.champion;
+  }
+
   /** Reads the ledger anew: another window may have changed consent or versions. */
   refresh(): void {
-    const { ledger, workspace } = this.#options;
+    const { ledger, workspace, onChange } = this.#options;
+    const before = [this.#hasConsent, this.champion];
     this.#hasConsent = this.#take(hasConsent(ledger, workspace)) ?? false;
     if (this.#hasConsent) this.#policies.refresh();
+    if (before[0] !== this.#hasConsent || before[1] !== this.champion) onChange?.();
   }
 
   /** The policy of one completion; a draw is never used twice. */
@@ -77,14 +91,34 @@ export class Recorder implements PolicySource {
     };
   }
 
+  /** What became of a completion. */
+  recordOutcome(id: string, { kind, acceptedLength }: Pick<Outcome, 'kind' | 'acceptedLength'>): void {
+    this.flush();
+    const { ledger, now } = this.#options;
+    const outcome = { completionId: id, time: now(), kind, acceptedLength };
+    this.#take(recordOutcome(ledger, outcome));
+  }
+
+  /** How much of an accepted completion is still there. */
+  recordSurvival(id: string, survival: { readonly after: SurvivalSeconds; readonly retained: number }): void {
+    this.#take(recordSurvival(this.#options.ledger, { completionId: id, ...survival }));
+  }
+
+  /** What the members gave a text that the person kept or wrote. */
+  recordText(languageId: string, { members, nBytes, steps }: ScoredText): void {
+    const { ledger, workspace, now } = this.#options;
+    const text = { time: now(), languageId, members, observationVersion, nBytes, steps };
+    this.#take(recordText(ledger, workspace, text));
+  }
+
   /** Records what is still waiting for it. */
   flush(): void {
     const pending = this.#pending;
     this.#pending = [];
-    const { ledger, workspace } = this.#options;
+    const { ledger, workspace, onRecorded } = this.#options;
     for (const completion of pending) {
-      if (this.#take(recordCompletion(ledger, workspace, completion)) !== 'recorded')
-        this.#hasConsent = false;
+      if (this.#take(recordCompletion(ledger, workspace, completion)) === 'recorded') onRecorded?.();
+      else this.#hasConsent = false;
     }
   }
 

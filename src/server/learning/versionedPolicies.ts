@@ -31,6 +31,10 @@ export class VersionedPolicies {
     this.#onProblem = options.onProblem;
   }
 
+  get champion(): number | null {
+    return this.#serving.champion;
+  }
+
   /** Looks which versions serve now. */
   refresh(): void {
     const serving = servingVersions(this.#ledger);

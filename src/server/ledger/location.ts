@@ -15,6 +15,7 @@ export function defaultLedgerPath(
   return ledgerIn(join(XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'consort'));
 }
 
-function ledgerIn(storagePath: string): string {
+/** The ledger in a folder for a program's data. */
+export function ledgerIn(storagePath: string): string {
   return join(storagePath, 'ledger.sqlite');
 }
