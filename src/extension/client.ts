@@ -23,6 +23,7 @@ import {
   ensembleStatus,
   eraseStored,
   type InitializationOptions,
+  type LearningAnswer,
   type ReportedItem,
 } from '../protocol/messages.ts';
 import { createBackOff } from './backOff.ts';
@@ -46,6 +47,8 @@ export interface BackgroundProcess {
   settingsChanged(): void;
   /** Rejects where the process does not answer. */
   eraseStored(): Promise<EraseStoredResult>;
+  /** A request about learning. Rejects where the process does not answer. */
+  ask<Value>(method: string, params?: object): Promise<LearningAnswer<Value>>;
 }
 
 /** The language server over IPC, started again with growing pauses when it ends unasked. */
@@ -148,6 +151,8 @@ export function createBackgroundProcess(
         .catch((error) => log.warn(String(error)));
     },
     eraseStored: () => client.sendRequest<EraseStoredResult>(eraseStored),
+    ask: <Value>(method: string, params?: object) =>
+      client.sendRequest<LearningAnswer<Value>>(method, params),
   };
 
   async function start(): Promise<void> {
@@ -217,10 +222,11 @@ function neverTracing(log: vscode.LogOutputChannel): vscode.LogOutputChannel {
 
 function initializationOptions(context: vscode.ExtensionContext): InitializationOptions {
   // Without a workspace there is no storage of its own, and nothing is kept.
-  const { storageUri } = context;
+  const { storageUri, globalStorageUri } = context;
   return {
     settings: settingsSection(),
     ...(storageUri?.scheme === 'file' && { storagePath: storageUri.fsPath }),
+    ...(globalStorageUri.scheme === 'file' && { globalStoragePath: globalStorageUri.fsPath }),
     trusted: vscode.workspace.isTrusted,
   };
 }

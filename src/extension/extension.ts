@@ -1,11 +1,13 @@
 import * as vscode from 'vscode';
 import { isLanguageEnabled } from '../config/settings.ts';
-import type { DidChangeStatusParams } from '../protocol/messages.ts';
+import type { DidChangeStatusParams, LearningStatus } from '../protocol/messages.ts';
 import { createBackgroundProcess } from './client.ts';
+import { createConsentPrompt } from './consentPrompt.ts';
 import { createAdaptiveDebounce } from './debounce.ts';
 import { eraseStoredData } from './eraseStoredData.ts';
 import { hostStatus, type ProcessState } from './hostStatus.ts';
 import { acceptSuggestionCommand, createInlineCompletionMiddleware } from './inlineCompletion.ts';
+import { askForConsent, consentMemory, createLearningCommands } from './learning.ts';
 import { showMenu } from './menu.ts';
 import { createOutcomeTracker } from './outcomeTracker.ts';
 import { createPanel, panelViewId } from './panel.ts';
@@ -21,11 +23,15 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const statusItem = createStatusItem(menuCommand);
   let processState: ProcessState = { kind: 'starting' };
   let serverStatus: DidChangeStatusParams | null = null;
+  let learningStatus: LearningStatus | null = null;
 
   const tracker = createOutcomeTracker({
     clock: { schedule },
     shownAfterMs,
-    report: (outcome) => background.report(outcome),
+    report(outcome) {
+      background.report(outcome);
+      if (outcome.kind === 'accepted') consentPrompt.accepted();
+    },
     onLive: (live) => void vscode.commands.executeCommand('setContext', 'consort.hasSuggestion', live),
   });
   const background = createBackgroundProcess(
@@ -40,7 +46,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     {
       process(state) {
         processState = state;
-        if (state.kind !== 'running') serverStatus = null;
+        if (state.kind !== 'running') serverStatus = learningStatus = null;
         if (state.kind === 'stopped') panel.update({ ensemble: null });
         refreshStatus();
       },
@@ -53,9 +59,19 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         else if (report.noCompletionReason !== 'cancelled')
           panel.update({ silence: report.noCompletionReason });
       },
-      ensemble: (ensemble) => panel.update({ ensemble }),
+      ensemble(ensemble) {
+        learningStatus = ensemble.learning;
+        panel.update({ ensemble });
+      },
     },
   );
+  const learning = createLearningCommands(background, () => learningStatus);
+  const consentPrompt = createConsentPrompt({
+    ...consentMemory(context),
+    isOff: () => learningStatus?.state === 'off',
+    ask: askForConsent,
+    agree: learning.agree,
+  });
   stop = () => background.stop();
 
   const currentStatus = () => {
@@ -92,6 +108,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     command('consort.showLog', () => log.show()),
     command('consort.restart', () => background.restart()),
     command('consort.eraseStoredData', () => eraseStoredData(background)),
+    command('consort.toggleLearning', learning.toggle),
+    command('consort.showLearned', learning.show),
+    command('consort.exportLearned', learning.exportAll),
+    command('consort.eraseLearned', learning.eraseAll),
+    command('consort.resetPolicy', learning.reset),
+    command('consort.rollBackPolicy', learning.rollBack),
     command(menuCommand, () => showMenu(currentStatus(), settings.current)),
     command(acceptSuggestionCommand, (id) => typeof id === 'string' && tracker.accepted(id)),
     command('consort.dismiss', () => {

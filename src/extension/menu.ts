@@ -39,6 +39,7 @@ function entries(settings: Settings): Entry[] {
     separator,
     entry('sparkle', vscode.l10n.t('Complete at the cursor now'), 'consort.trigger'),
     entry('layers', vscode.l10n.t('Show who contributed'), 'consort.openPanel'),
+    entry('mortar-board', vscode.l10n.t('Show what was learned'), 'consort.showLearned'),
     separator,
     entry('output', vscode.l10n.t('Show the log'), 'consort.showLog'),
     entry('refresh', vscode.l10n.t('Restart the background process'), 'consort.restart'),

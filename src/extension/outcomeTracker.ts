@@ -1,12 +1,12 @@
 import { effectOf, type Suggestion, type TextChange } from './liveSuggestion.ts';
 
-/** What became of a suggestion, in the order in which it is told: shown first, then at most one end. */
+/** What became of a suggestion, in the order in which it is told: shown first, unless censored, then one end. */
 export type Outcome =
   | { readonly kind: 'shown'; readonly id: string }
   /** `acceptedLength` is in UTF-16 units from the start of the inserted text, cumulative. */
   | { readonly kind: 'partlyAccepted'; readonly id: string; readonly acceptedLength: number }
   | { readonly kind: 'accepted'; readonly id: string }
-  | { readonly kind: 'discarded'; readonly id: string; readonly how: 'rejected' | 'ignored' };
+  | { readonly kind: 'discarded'; readonly id: string; readonly how: 'rejected' | 'ignored' | 'censored' };
 
 export interface Clock {
   /** Runs once after so many milliseconds; the returned function cancels it. */
@@ -30,7 +30,7 @@ export interface OutcomeTracker {
 
 /**
  * Tells outcomes from what stable VS Code lets an extension see. A suggestion counts as shown once it has
- * fitted document and cursor for `shownAfterMs`, or was accepted; one that goes earlier leaves no outcome.
+ * fitted document and cursor for `shownAfterMs`, or was accepted; one that goes earlier is censored.
  */
 export function createOutcomeTracker(options: {
   readonly clock: Clock;
@@ -48,7 +48,7 @@ export function createOutcomeTracker(options: {
         live.suggestion = suggestion;
         return;
       }
-      drop();
+      discard('ignored');
       const next: Live = { suggestion, shown: false, partly: false, cancelTimer: () => {} };
       next.cancelTimer = options.clock.schedule(options.shownAfterMs(), () => show(next));
       live = next;
@@ -68,10 +68,9 @@ export function createOutcomeTracker(options: {
           return;
         case 'completed':
           return accept(live);
-        case 'paired':
-          return drop();
         case 'diverged':
           return discard('rejected');
+        case 'paired':
         case 'elsewhere':
           return discard('ignored');
       }
@@ -114,9 +113,9 @@ export function createOutcomeTracker(options: {
   function discard(how: 'rejected' | 'ignored'): void {
     const gone = live;
     drop();
-    if (gone?.shown) {
-      options.report({ kind: 'discarded', id: gone.suggestion.id, how: gone.partly ? 'ignored' : how });
-    }
+    if (gone === null) return;
+    const told = !gone.shown ? 'censored' : gone.partly ? 'ignored' : how;
+    options.report({ kind: 'discarded', id: gone.suggestion.id, how: told });
   }
 
   function drop(): void {

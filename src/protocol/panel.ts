@@ -42,6 +42,9 @@ export interface PanelTexts {
   readonly latencyParts: string;
   readonly nothingShown: string;
   readonly policy: string;
+  readonly learningOff: string;
+  readonly learningOn: string;
+  readonly learnedVersion: string;
   readonly indexed: string;
   readonly indexing: string;
   readonly emptyTitle: string;

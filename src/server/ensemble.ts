@@ -89,7 +89,10 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
   });
   const engine: Engine = new Engine({
     settings,
-    policies: { choose: (...asked) => learning.choose(...asked), status: () => policies.status() },
+    policies: {
+      choose: (...asked) => learning.choose(...asked),
+      status: () => learning.learnedPolicy() ?? policies.status(),
+    },
     sources: sources(),
     library,
     onChange,

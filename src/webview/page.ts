@@ -141,7 +141,7 @@ function membersElement(
       row.append(element('span', 'about error', {}, known.message));
     return row;
   });
-  const { policy, index } = ensemble;
+  const { policy, index, learning } = ensemble;
   const files = new Intl.NumberFormat(document.documentElement.lang).format(index.files);
   const facts = [
     fill(texts.policy, `${policy.name} ${policy.version}`),
@@ -155,8 +155,16 @@ function membersElement(
     ...(completion === null ? [] : [barElement(...stretches)]),
     element('ul', 'shares', {}, ...rows),
     element('p', 'secondary', {}, facts.join(' · ')),
-    ...(policy.message === undefined ? [] : [element('p', 'error', {}, policy.message)]),
+    element('p', 'secondary', { id: 'learning' }, learningText(learning, texts)),
+    ...[policy.message, learning.message]
+      .filter((message) => message !== undefined)
+      .map((message) => element('p', 'error', {}, message)),
   );
+}
+
+function learningText({ state, version }: EnsembleStatus['learning'], texts: PanelTexts): string {
+  if (state !== 'on') return texts.learningOff;
+  return version === null ? texts.learningOn : fill(texts.learnedVersion, String(version));
 }
 
 function shareElement(id: string, shares: Shares, percents: Shares, texts: PanelTexts): HTMLElement {

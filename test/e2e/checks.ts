@@ -2,6 +2,8 @@ import { statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Frame } from 'playwright-core';
+import { atEndOfFile, equal, focusEditor, matches, save, type } from './actions.ts';
+import { learningChecks } from './learningChecks.ts';
 import { waitUntil } from './server.ts';
 import { readText, type Workbench } from './workbench.ts';
 
@@ -83,6 +85,7 @@ export const checks: Readonly<Record<string, (workbench: Workbench) => Promise<v
     const before = readText(workbench.workspace, 'python/report.py');
     equal(await save(workbench, 'python/report.py'), `${before}\n        if item.`);
   },
+  ...learningChecks,
   'restarted, the background process says what became of its suggestions': async (workbench) => {
     const before = workbench.backgroundProcesses();
     await workbench.runCommand('Consort: Restart Background Process');
@@ -203,35 +206,4 @@ async function waitForSuccessor(workbench: Workbench, before: readonly number[])
   };
   await waitUntil(isThere, 20_000, 'a new background process');
   await workbench.waitForStatus(/ready/i, 60_000);
-}
-
-async function atEndOfFile(workbench: Workbench): Promise<void> {
-  await focusEditor(workbench);
-  await workbench.page.keyboard.press('Control+End');
-}
-
-async function focusEditor({ page }: Workbench): Promise<void> {
-  await page.keyboard.press('Control+Digit1');
-}
-
-/** Types as a person does. */
-async function type({ page }: Workbench, text: string): Promise<void> {
-  await page.keyboard.type(text, { delay: 20 });
-}
-
-/** Saves the active editor and returns what stands in the file then. */
-async function save({ page, workspace }: Workbench, path: string): Promise<string> {
-  await page.locator('.tab.active.dirty').waitFor();
-  await page.keyboard.press('Control+KeyS');
-  await page.locator('.tab.active:not(.dirty)').waitFor();
-  return readText(workspace, path);
-}
-
-function equal(actual: unknown, expected: unknown): void {
-  const [given, wanted] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (given !== wanted) throw new Error(`expected ${wanted}\n     got ${given}`);
-}
-
-function matches(actual: string, expected: RegExp): void {
-  if (!expected.test(actual)) throw new Error(`expected ${expected}, got ${JSON.stringify(actual)}`);
 }

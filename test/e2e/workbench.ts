@@ -30,6 +30,8 @@ export interface Workbench extends AsyncDisposable {
   backgroundProcesses(): readonly number[];
   /** What the extension and its background process have logged. */
   log(): string;
+  /** Where the ledger is, once there is one. */
+  readonly ledgerPath: string;
   /** Files of the extension's storage of the workspace. */
   storedFiles(): readonly string[];
   messages(): Promise<readonly string[]>;
@@ -112,6 +114,7 @@ export async function openWorkbench(options: {
       globSync(join(server.profile, 'logs', '**', 'Consort.log'))
         .map((path) => readText(path))
         .join(''),
+    ledgerPath: join(server.profile, 'User', 'globalStorage', 'consort.consort', 'ledger.sqlite'),
     storedFiles: () => {
       const storage = join(server.profile, '**', 'workspaceStorage', '*', 'consort.consort', '**');
       return globSync(storage).filter((path) => statSync(path).isFile());

@@ -94,9 +94,9 @@ describe('shown', () => {
     ['a shown'],
   );
   check(
-    'another suggestion takes its place without a sample',
+    'when another suggestion takes its place, the first is ignored',
     [offer, seen, { offer: 'b', text: 'x' }, seen],
-    ['a shown', 'b shown'],
+    ['a shown', 'a ignored', 'b shown'],
   );
 });
 
@@ -145,7 +145,6 @@ describe('partly accepted', () => {
 
 describe('rejected', () => {
   check('Escape', [offer, seen, 'escape'], ['a shown', 'a rejected']);
-  check('Escape before it counts as shown leaves no sample', [offer, 'escape', seen], []);
   check('something else is typed', [offer, seen, { type: 'fx' }], ['a shown', 'a rejected']);
   check('Escape with nothing on display', ['escape'], []);
 });
@@ -155,6 +154,11 @@ describe('ignored', () => {
   check('text is selected', [offer, seen, { move: Number.NaN }], ['a shown', 'a ignored']);
   check('the editor goes', [offer, seen, 'hide'], ['a shown', 'a ignored']);
   check('the document changes in another place', [offer, seen, insert('x', 3)], ['a shown', 'a ignored']);
+  check(
+    'a bracket that the editor closes',
+    [{ offer: 'a', text: '(bar)' }, seen, insert('()')],
+    ['a shown', 'a ignored'],
+  );
   check(
     'several cursors',
     [
@@ -176,8 +180,10 @@ describe('ignored', () => {
   );
 });
 
-describe('no sample', () => {
-  check('a bracket that the editor closes', [{ offer: 'a', text: '(bar)' }, seen, insert('()')], ['a shown']);
+describe('censored: gone before it counts as shown', () => {
+  check('Escape', [offer, 'escape', seen], ['a censored']);
+  check('something else is typed', [offer, { type: 'x' }], ['a censored']);
+  check('another takes its place', [offer, { offer: 'b', text: 'x' }, seen], ['a censored', 'b shown']);
 });
 
 test('typing any part and backspacing keeps it; what is left is what continues', () => {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Settings } from '../../config/settings.ts';
-import type { LearningStatus } from '../../protocol/messages.ts';
+import type { EnsembleStatus, LearningStatus } from '../../protocol/messages.ts';
 import type { CompletionAnswer, CompletionRequest } from '../engine.ts';
 import { withSelected } from '../engine.ts';
 import { grantConsent, withdrawConsent } from '../ledger/consents.ts';
@@ -110,6 +110,13 @@ export class Learning implements PolicySource {
       version: state === 'on' ? (this.#recorder?.champion ?? null) : null,
       ...(message !== undefined && { message }),
     };
+  }
+
+  /** The learned policy that sets the weights; undefined while none does. */
+  learnedPolicy(): EnsembleStatus['policy'] | undefined {
+    const { version } = this.status();
+    const name = this.#recorder?.championName;
+    return version === null || name === undefined ? undefined : { name, version: String(version) };
   }
 
   configure(settings: Settings): void {

@@ -62,6 +62,10 @@ export class Recorder implements PolicySource {
     return this.#policies.champion;
   }
 
+  get championName(): string | undefined {
+    return this.#policies.championName;
+  }
+
   /** Reads the ledger anew: another window may have changed consent or versions. */
   refresh(): void {
     const { ledger, workspace, onChange } = this.#options;

@@ -35,6 +35,12 @@ export class VersionedPolicies {
     return this.#serving.champion;
   }
 
+  /** What its file calls it; undefined where there is none that can be used. */
+  get championName(): string | undefined {
+    const { champion } = this.#serving;
+    return champion === null ? undefined : this.#files.get(champion)?.name;
+  }
+
   /** Looks which versions serve now. */
   refresh(): void {
     const serving = servingVersions(this.#ledger);
