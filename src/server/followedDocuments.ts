@@ -23,7 +23,7 @@ export function followedDocuments(listener: () => EditListener | undefined) {
         const after = document.getText();
         follower.edited(document.uri, { ...(place ?? difference(before, after)), before, after });
       }
-      return document;
+      return TextDocument.update(document, [], version);
     },
   };
 }
@@ -32,8 +32,9 @@ function spanOf(
   document: TextDocument,
   { range, text }: Extract<TextDocumentContentChangeEvent, { range: unknown }>,
 ) {
-  const offset = document.offsetAt(range.start);
-  return { offset, length: document.offsetAt(range.end) - offset, text };
+  const ends = [document.offsetAt(range.start), document.offsetAt(range.end)];
+  const offset = Math.min(...ends);
+  return { offset, length: Math.max(...ends) - offset, text };
 }
 
 /** The smallest single replacement that makes one text the other. */

@@ -37,20 +37,20 @@ export const learningChecks: Readonly<Record<string, (workbench: Workbench) => P
   'what is accepted and what is rejected is in the ledger': async (workbench) => {
     await atEndOfFile(workbench);
     await takeOne(workbench, 8);
-    await waitUntil(() => outcomes(workbench, 'accepted') === 1, 10_000, 'an accepted completion');
+    await waitUntil(() => outcomes(workbench, 'accepted') > 0, 10_000, 'an accepted completion');
     await type(workbench, '\n  return ');
     await workbench.runCommand('Consort: Complete at the Cursor');
     await workbench.waitForGhostText();
     await delay(1500);
     await workbench.page.keyboard.press('Escape');
-    await waitUntil(() => outcomes(workbench, 'rejected') === 1, 10_000, 'a rejected completion');
+    await waitUntil(() => outcomes(workbench, 'rejected') > 0, 10_000, 'a rejected completion');
     await save(workbench, path);
   },
   'what was learned is told, with the counts': async (workbench) => {
-    await workbench.runCommand('Consort: Show What Was Learned');
-    const rows = workbench.page.locator('.quick-input-list .monaco-list-row');
-    await rows.first().waitFor();
-    matches((await rows.allTextContents()).join(), /completions recorded.*1 accepted.*1 rejected/s);
+    const rows = await workbench.runPick('Consort: Show What Was Learned');
+    const row = rows.filter({ hasText: 'completions recorded' });
+    // What was typed on the way may have been suggested as well, so that there may be more of each.
+    matches((await row.textContent()) ?? '', /[1-9]\d* accepted, \d+ in part, [1-9]\d* rejected/);
     await workbench.page.screenshot({ path: join(artefacts, 'learned.png') });
     await workbench.page.keyboard.press('Escape');
   },

@@ -16,6 +16,8 @@ export interface Workbench extends AsyncDisposable {
   readonly foreignRequests: ReadonlySet<string>;
   openFile(path: string): Promise<void>;
   runCommand(title: string): Promise<void>;
+  /** Runs a command that goes on in the same input; gives the rows that it offers there. */
+  runPick(title: string): Promise<Locator>;
   setTheme(theme: Theme): Promise<void>;
   /** What the status bar's item says. */
   status(): Promise<string>;
@@ -68,6 +70,7 @@ export async function openWorkbench(options: {
   await page.goto(url.href);
   await page.waitForSelector('.monaco-workbench', { timeout: 60_000 });
 
+  const input = page.locator('.quick-input-widget input[type=text]').first();
   const item = page.locator('.statusbar-item[id^="consort.consort"] [aria-label]').first();
   const ghost = page.locator('.editor-instance').locator(ghostSelector);
   const workbench: Workbench = {
@@ -77,10 +80,18 @@ export async function openWorkbench(options: {
     async openFile(path) {
       const name = path.split('/').at(-1) ?? path;
       await choose(['Control+KeyP'], path, name);
+      await input.waitFor({ state: 'hidden' });
       await page.locator(`.tab.active[data-resource-name="${name}"]`).waitFor();
       await page.locator('.editor-instance .view-line').first().waitFor();
     },
-    runCommand: (title) => choose(['F1'], `>${title}`, title),
+    async runCommand(title) {
+      await choose(['F1'], `>${title}`, title);
+      await input.waitFor({ state: 'hidden' });
+    },
+    async runPick(title) {
+      await choose(['F1'], `>${title}`, title);
+      return page.locator('.quick-input-list .monaco-list-row');
+    },
     async setTheme(theme) {
       if (theme === 'highContrast')
         await choose(['Control+KeyK', 'Control+KeyT'], highContrast, highContrast);
@@ -126,17 +137,15 @@ export async function openWorkbench(options: {
   return workbench;
 
   async function choose(keys: readonly string[], text: string, wanted: string): Promise<void> {
-    const input = page.locator('.quick-input-widget input[type=text]').first();
-    await openAndFill(input, keys, text);
+    await openAndFill(keys, text);
     // Under load the list may still hold what was found for an earlier text.
     const row = page.locator('.quick-input-list .monaco-list-row.focused', { hasText: wanted });
     await row.waitFor({ timeout: 20_000 });
     await page.keyboard.press('Enter');
-    await input.waitFor({ state: 'hidden' });
   }
 
   /** The editor may take the focus back, an earlier key coming late, and then the input is gone again. */
-  async function openAndFill(input: Locator, keys: readonly string[], text: string): Promise<void> {
+  async function openAndFill(keys: readonly string[], text: string): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       for (const key of keys) await page.keyboard.press(key);
       try {

@@ -250,3 +250,39 @@ test('members follow the settings', async () => {
   expect(one.log).toEqual(['start', 'close']);
   expect(two.log).toEqual(['start', 'close', 'start']);
 });
+
+describe('a text is scored', () => {
+  test('by all members of the language, in the document as it was then', async () => {
+    const library = toyLibrary();
+    const members = [
+      toyMember('one', 'foo(x);'),
+      toyMember('two', 'bar'),
+      toyMember('three', 'foo', { languages: ['python'] }),
+    ];
+    const engine = startEngine(members, {}, library);
+    await engine.ready();
+    const scored = await engine.score(at('a = █\nb'), 'foo(y)');
+    expect(scored).toMatchObject({ members: ['one', 'two'], nBytes: 6 });
+    expect(scored?.steps.map(({ nBytes }) => nBytes)).toEqual([3, 1, 1, 1, 0]);
+    const [first] = scored?.steps ?? [];
+    expect(first.logLikelihoods[0]).toBeGreaterThan(first.logLikelihoods[1] + 5);
+    expect(library.calls).toEqual(['preview file:///a.ts a = \nb', 'restore file:///a.ts']);
+  });
+
+  test('after the completion under way, and not where another is asked for', async () => {
+    const engine = startEngine([toyMember('one', 'foo')]);
+    await engine.ready();
+    const under = engine.complete(at('a = █'), never);
+    expect(await engine.score(at('b = █'), 'x')).not.toBeNull();
+    expect((await under).report.text).toBe('foo');
+    const dropped = expect(engine.score(at('b = █'), 'x')).rejects.toThrow();
+    await check(engine, at('c = █'), { text: 'foo' });
+    await dropped;
+  });
+
+  test('by nobody where no member is there', async () => {
+    const engine = startEngine([toyMember('one', 'foo', { languages: ['python'] })]);
+    await engine.ready();
+    expect(await engine.score(at('█'), 'x')).toBeNull();
+  });
+});
