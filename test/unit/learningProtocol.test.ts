@@ -13,6 +13,7 @@ import {
   learningReport,
   setConsent,
 } from '../../src/protocol/messages.ts';
+import type { LearningOptions } from '../../src/server/learning/learning.ts';
 import { complete, endSessions, type Session, startSession, uri } from '../support/protocolSession.ts';
 import { toyMember } from '../support/toyMember.ts';
 
@@ -31,19 +32,13 @@ async function start(
     settings?: object;
     trusted?: boolean;
     agrees?: boolean;
-    loadSqlite?: () => Promise<typeof sqlite>;
+    /** What differs in the server's learning. */
+    learning?: Partial<LearningOptions>;
   } = {},
 ) {
-  const { storage = newFolder(), settings = {}, trusted = true, agrees = true, loadSqlite } = options;
+  const { storage = newFolder(), settings = {}, trusted = true, agrees = true, learning } = options;
   const editor = { globalStoragePath: storage, trusted };
-  const session = await startSession(
-    [toyMember('one', 'foo();')],
-    'x = \n',
-    settings,
-    {},
-    editor,
-    loadSqlite && { loadSqlite },
-  );
+  const session = await startSession([toyMember('one', 'foo();')], 'x = \n', settings, {}, editor, learning);
   // Whether there can be a ledger is known once something has been answered about it.
   await session.client.sendRequest(learningReport);
   if (agrees) await session.client.sendRequest(setConsent, { granted: true });
@@ -148,6 +143,27 @@ test('consent that is taken back takes the records along, and erasing the ledger
   expect(await reported(session)).toEqual({ problem: expect.stringMatching(/^Nothing was recorded/) });
 });
 
+test('what is older than the retention goes, and the consent stays', async () => {
+  const day = 86_400_000;
+  const { session: before, storage } = await start({ learning: { now: () => 0 } });
+  await accept(before);
+  await before.close();
+  const kept = async (days: number) => {
+    const settings = { 'learning.retentionDays': 30 };
+    const { session } = await start({
+      storage,
+      settings,
+      agrees: false,
+      learning: { now: () => days * day },
+    });
+    session.clock.advance(60_000);
+    expect(await learningOf(session)).toMatchObject({ state: 'on' });
+    return reported(session);
+  };
+  expect(await kept(30)).toMatchObject({ value: { completions: 1 } });
+  expect(await kept(31)).toMatchObject({ value: { completions: 0 } });
+});
+
 test('a version that is not there cannot be chosen; the shipped policy always can', async () => {
   const { session } = await start();
   const choose = (chosen: number | null) => session.client.sendRequest(choosePolicy, { version: chosen });
@@ -183,7 +199,7 @@ describe('a ledger that cannot be used is told once, and completions go on', () 
       const { session: before, storage } = await start();
       for (let i = 0; i < 20; i++) await complete(before, 4, { triggerKind: 1 });
       await before.close();
-      const { session } = await start({ storage, agrees: false, loadSqlite });
+      const { session } = await start({ storage, agrees: false, learning: { loadSqlite } });
       for (let i = 0; i < 40; i++) {
         const [item] = (await complete(session, 4, { triggerKind: 1 })) ?? [];
         expect(item.insertText).toBe('foo();');
