@@ -45,7 +45,10 @@ const targets = [
   },
   {
     ...node,
-    entryPoints: ['src/cli/trainWorker.ts'],
+    entryPoints: [
+      { in: 'src/cli/trainWorker.ts', out: 'trainWorker' },
+      { in: 'src/server/learning/learningWorker.ts', out: 'learningWorker' },
+    ],
     outdir: 'dist',
     format: 'esm',
     // TensorFlow.js once, and its gradients, are in its ES modules only.

@@ -33,6 +33,10 @@ const commands: Readonly<Record<string, ListedCommand>> = {
     summary: 'Compare policies and members on the files of packages or repositories.',
     load: async () => (await import('./evaluate.ts')).evaluate,
   },
+  replay: {
+    summary: 'Let a simulated typist work through files, with or without learning from it.',
+    load: async () => (await import('./replay.ts')).replay,
+  },
   report: {
     summary: 'Make a page with plots, and Markdown, of what evaluations have found.',
     load: async () => (await import('./report.ts')).report,

@@ -12,6 +12,8 @@ export interface LiveCursorOptions {
   /** Whether a member is meant for a language. */
   readonly takesPart: (member: Member, languageId: string) => boolean;
   readonly index: DocumentIndex;
+  /** Whether exponents are learned from the bytes before each cursor, which costs another reading; they are by default. */
+  readonly exponents?: 'learned' | 'initial';
   readonly signal: AbortSignal;
 }
 
@@ -45,8 +47,10 @@ export async function* liveCursors(options: LiveCursorOptions): AsyncGenerator<L
     const going = carried.get(key) ?? new OnlineExponents(present.length);
     carried.set(key, going);
     const context = contextAt(position, file);
-    await documents.moveTo(position, recentText(context).length);
-    await learnExponents(context, present, [fresh, going], signal);
+    if (options.exponents !== 'initial') {
+      await documents.moveTo(position, recentText(context).length);
+      await learnExponents(context, present, [fresh, going], signal);
+    }
     await documents.moveTo(position);
     const tree = new PathTree();
     const opened = await Promise.allSettled(

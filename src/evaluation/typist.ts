@@ -37,16 +37,35 @@ export const rewards = {
   fullLength: 80,
 } as const;
 
+/** What became of one completion, in characters; nothing of a silent one. */
+export interface Kept {
+  readonly shown: number;
+  readonly accepted: number;
+  /** At the latest look; null before the first one. */
+  readonly retained: number | null;
+}
+
 /**
  * What one completion is worth: silent 0; else 0.75 f − 0.25 (1 − f) + 0.25 · min(1, retained characters ÷ 80), where f
- * is the accepted share of its characters.
+ * is the accepted share of its characters. What was accepted and is gone again at the latest look counts as not accepted.
  */
+export function rewardOf({ shown, accepted, retained }: Kept): number {
+  if (shown === 0) return 0;
+  const kept = Math.min(shown, accepted, retained ?? accepted);
+  const share = kept / shown;
+  const { fullLength } = rewards;
+  return (
+    rewards.accepted * share +
+    rewards.rejected * (1 - share) +
+    rewards.retained * Math.min(1, kept / fullLength)
+  );
+}
+
+/** The same for the simulated typist, who keeps what is right. */
 export function simulatedReward(shown: string, target: string): number {
   if (shown === '') return 0;
   const { acceptedCharacters } = judge(shown, target);
-  const share = acceptedCharacters / shown.length;
-  const retained = Math.min(1, acceptedCharacters / rewards.fullLength);
-  return rewards.accepted * share + rewards.rejected * (1 - share) + rewards.retained * retained;
+  return rewardOf({ shown: shown.length, accepted: acceptedCharacters, retained: acceptedCharacters });
 }
 
 /** The lexemes of a text, each with the white space before it. */

@@ -23,7 +23,7 @@ export interface ArmDraw {
  * How requests are divided while there is a challenger. The challenger's share sets how fast evidence grows: the
  * variance of a comparison is about that of one reward ÷ the smaller share.
  */
-export const armShares: Propensities = { champion: 0.8, challenger: 0.15, hedge: 0.05 };
+export const armShares: Propensities = { champion: 0.65, challenger: 0.3, hedge: 0.05 };
 
 /**
  * Draws the arm of one request, independently of everything about the request and of all earlier draws: only then do

@@ -4,6 +4,8 @@ import { Engine, isLarger } from './engine.ts';
 import { filesOf, lookAt, nameOnDisk } from './filesOnDisk.ts';
 import { IndexStore, type Keeping } from './indexStore.ts';
 import { Learning, type LearningOptions } from './learning/learning.ts';
+import { isOnBattery } from './learning/power.ts';
+import { Trainer } from './learning/trainer.ts';
 import { Library } from './library.ts';
 import type { Log } from './log.ts';
 import { PolicyStore } from './policyStore.ts';
@@ -87,10 +89,25 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
     onProblem: (message) => options.learning?.onProblem(message),
     onChange: options.onChange,
   });
+  const trainer =
+    learning.ledgerPath === undefined
+      ? undefined
+      : new Trainer({
+          ledgerPath: learning.ledgerPath,
+          isOn: () => learning.status().state === 'on',
+          shipped: () => policies.learnable(),
+          isOnBattery,
+          schedule,
+          log,
+          onLearned: () => learning.refresh(),
+        });
   const engine: Engine = new Engine({
     settings,
     policies: {
-      choose: (...asked) => learning.choose(...asked),
+      choose(...asked) {
+        trainer?.busy();
+        return learning.choose(...asked);
+      },
       status: () => learning.learnedPolicy() ?? policies.status(),
     },
     sources: sources(),
@@ -132,6 +149,7 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
     },
     async close() {
       closing.abort();
+      await trainer?.close();
       await learning.close();
       await library.close();
       await engine.close();

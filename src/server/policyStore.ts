@@ -84,6 +84,13 @@ export class PolicyStore implements PolicySource {
     return { policy: trainingFreePolicies[this.#trainingFree](members.length, combiner), combiner };
   }
 
+  /** What learning begins at: a policy, null for Hedge; undefined where it cannot begin at what sets the weights now. */
+  learnable(): PolicyFile | null | undefined {
+    const { combiner } = this.#file ?? this.#settings;
+    if (combiner !== 'linear') return undefined;
+    return this.#fileProblem ? null : (this.#file ?? null);
+  }
+
   /** What sets the weights now, and why it is not what was asked for. */
   status(): EnsembleStatus['policy'] {
     if (this.#problem) return { name: 'hedge', version: '1', message: explain(this.#problem) };
@@ -145,7 +152,7 @@ function explain({ message, hint }: PolicyProblem): string {
 }
 
 /** The folder of the policies that come with the program, from the sources as from the built package. */
-function bundledPoliciesPath(): string {
+export function bundledPoliciesPath(): string {
   const up = import.meta.url.endsWith('.ts') ? '../../policies' : '../policies';
   return fileURLToPath(new URL(up, import.meta.url));
 }

@@ -1,6 +1,5 @@
-import { scoreLine } from '../decoding/decode.ts';
-import { Hedge } from '../policy/hedge.ts';
-import { RecordedPolicy, type ScoredStep } from '../policy/recordedPolicy.ts';
+import { scoreSteps } from '../evaluation/scoreSteps.ts';
+import type { ScoredStep } from '../policy/recordedPolicy.ts';
 import { openAll } from './completeLine.ts';
 import type { MemberHost } from './memberHost.ts';
 import { buildContext, type TextAtCursor } from './textContext.ts';
@@ -28,11 +27,8 @@ export async function scoreText(
   try {
     if (streams.length === 0) return null;
     const members = streams.map(({ host }) => host.source);
-    const nMembers = members.length;
-    const steps: ScoredStep[] = [];
-    const policy = new RecordedPolicy(new Hedge(nMembers), { nMembers, record: (step) => steps.push(step) });
     const line = new TextEncoder().encode(text);
-    await scoreLine({ context, streams, members, policy, combiner: 'linear', signal }, line);
+    const steps = await scoreSteps({ context, streams, members, signal }, line);
     return { members: members.map(({ id }) => id), nBytes: line.length, steps };
   } finally {
     for (const stream of streams) stream.release();

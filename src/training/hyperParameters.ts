@@ -125,6 +125,56 @@ export const stopDefaults: StopHyperParameters = {
   logLossRows: 256,
 };
 
+/** What can be tuned of learning on a person's machine from what became of completions. */
+export interface OnlineHyperParameters {
+  readonly learningRate: number;
+  readonly adamEpsilon: number;
+  /** Decoupled weight decay (AdamW), per unit of the learning rate. */
+  readonly weightDecay: number;
+  readonly maxGradNorm: number;
+  /** Minibatches of one training, which always begins at the shipped policy. */
+  readonly nMinibatches: number;
+  /** Of each of them: lines that say when to stop, and steps of true text that say whom to trust. */
+  readonly batchLines: number;
+  readonly batchRows: number;
+  /** Weight of a line that was shown and judged, against one that was only typed. */
+  readonly outcomeWeight: number;
+  /** A line or text that so many newer ones follow counts half. */
+  readonly halfLife: number;
+  /** What showing something of which nothing is kept costs beyond the reward: a person's attention. */
+  readonly rejectionCost: number;
+  /** What as many characters kept as make a full length (80) are worth beyond the reward: keys that need not be pressed. */
+  readonly retainedGain: number;
+  /** Weight of the entropy of stopping. */
+  readonly entCoef: number;
+  /** Weight of the log-loss of the steps. */
+  readonly logLossCoef: number;
+  /** Weight of the KL divergence from the shipped policy, of weights and stops. */
+  readonly klCoef: number;
+  /** ε of the clipped ratio, and the weight of that objective over actions that were drawn. */
+  readonly clipRange: number;
+  readonly policyCoef: number;
+}
+
+export const onlineDefaults: OnlineHyperParameters = {
+  learningRate: 2e-3,
+  adamEpsilon: 1e-8,
+  weightDecay: 1e-2,
+  maxGradNorm: 1,
+  nMinibatches: 60,
+  batchLines: 48,
+  batchRows: 128,
+  outcomeWeight: 1,
+  halfLife: 300,
+  rejectionCost: 2.5,
+  retainedGain: 8,
+  entCoef: 0.01,
+  logLossCoef: 0.5,
+  klCoef: 0.005,
+  clipRange: 0.2,
+  policyCoef: 0.1,
+};
+
 /** All that can be tuned of training a policy. */
 export interface HyperParameters {
   readonly ppo: PpoHyperParameters;

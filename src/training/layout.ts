@@ -44,7 +44,7 @@ export function layoutFor(
 export function placed(
   values: ArrayLike<number>,
   places: readonly number[],
-  { shape }: Layout,
+  { shape }: Pick<Layout, 'shape'>,
   width = 1,
   elsewhere = 0,
 ): Float32Array {

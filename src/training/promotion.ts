@@ -20,15 +20,19 @@ export interface TextComparison {
   readonly nBytes: number;
   /** −ln p of the text by the policy on trial, less that by the other: above 0 the one on trial is worse. In nats. */
   readonly lossDifference: number;
+  /** What the one on trial would have shown there is worth, less that of the other. In units of the reward. */
+  readonly worthDifference: number;
 }
 
 export interface PromotionOptions {
-  /** α of each of the two sequences: a decision is wrong with at most this probability, however often it is asked. */
+  /** α of each of the three sequences: a decision is wrong with at most this probability, however often it is asked. */
   readonly alpha: number;
   /** A loss that is greater by no more than this does not count as a regression. In nats per byte. */
   readonly lossMargin: number;
   /** A text moves the interval by at most this, either way; it is also what the bets reckon with. In nats per byte. */
   readonly lossClip: number;
+  /** The same of what would have been shown, in units of the reward. */
+  readonly worthClip: number;
   /** Below these nothing is decided in favour of a policy. */
   readonly minimumTexts: number;
   readonly minimumCompletions: number;
@@ -40,6 +44,7 @@ export const promotionDefaults: PromotionOptions = {
   alpha: 0.05,
   lossMargin: 0.01,
   lossClip: 0.25,
+  worthClip: 2,
   minimumTexts: 50,
   minimumCompletions: 30,
   rewards: { low: rewards.rejected, high: rewards.accepted + rewards.retained },
@@ -51,6 +56,8 @@ export interface Figures {
   readonly loss: ConfidenceBounds;
   /** The same difference over all bytes at once, nothing clipped; NaN without any. */
   readonly lossOverall: number;
+  /** Worth per text of what would have been shown, trial less control, each clipped. */
+  readonly worth: ConfidenceBounds;
   /** Reward per request, trial less control. */
   readonly reward: ConfidenceBounds;
   readonly treatment: ArmFigures;
@@ -68,9 +75,12 @@ export type Missing =
   | { readonly what: 'texts' | 'completions'; readonly have: number; readonly need: number }
   | { readonly what: 'certainty' };
 
+/** What a verdict rests on. */
+export type Ground = 'loss' | 'worth' | 'reward';
+
 export type ChallengerVerdict =
-  | { readonly verdict: 'promote'; readonly because: 'loss' | 'reward'; readonly figures: Figures }
-  | { readonly verdict: 'reject'; readonly because: 'loss' | 'reward'; readonly figures: Figures }
+  | { readonly verdict: 'promote'; readonly because: Ground; readonly figures: Figures }
+  | { readonly verdict: 'reject'; readonly because: Ground; readonly figures: Figures }
   | {
       readonly verdict: 'notEnoughEvidence';
       readonly missing: readonly Missing[];
@@ -78,18 +88,18 @@ export type ChallengerVerdict =
     };
 
 export type ChampionVerdict =
-  | { readonly verdict: 'rollBack'; readonly because: 'loss' | 'reward'; readonly figures: Figures }
+  | { readonly verdict: 'rollBack'; readonly because: Ground; readonly figures: Figures }
   | { readonly verdict: 'keep'; readonly figures: Figures };
 
 /**
- * Whether a challenger takes the champion's place. It must be surely better in one of held-out loss and reward, surely
- * not worse in loss beyond the margin, and not surely worse in reward: evidence on outcomes takes weeks to gather, so
- * it need not speak for the challenger, but it may not speak against it. It is rejected as soon as it is surely worse
- * in either.
+ * Whether a challenger takes the champion's place. It must be surely better in one of held-out loss, held-out worth and
+ * reward, surely not worse in loss beyond the margin, and not surely worse in the others: evidence on outcomes takes weeks
+ * to gather, so it need not speak for the challenger, but it may not speak against it. It is rejected as soon as it is
+ * surely worse in any.
  */
 export function judgeChallenger(evidence: Evidence, options = promotionDefaults): ChallengerVerdict {
   const figures = weigh(evidence, options);
-  const { loss, lossOverall, reward, treatment } = figures;
+  const { loss, lossOverall, treatment } = figures;
   const harm = harmIn(figures);
   if (harm !== null) return { verdict: 'reject', because: harm, figures };
   const missing: Missing[] = [];
@@ -98,12 +108,12 @@ export function judgeChallenger(evidence: Evidence, options = promotionDefaults)
     missing.push({ what: 'texts', have: loss.nObservations, need: minimumTexts });
   if (treatment.nCompletions < minimumCompletions)
     missing.push({ what: 'completions', have: treatment.nCompletions, need: minimumCompletions });
-  const isBetter = loss.high < 0 || reward.low > 0;
+  const gain = gainIn(figures);
   // The mean over all bytes shows what clipping may have hidden.
   const isSafe = loss.high <= lossMargin && lossOverall <= lossMargin;
-  if (missing.length === 0 && !(isBetter && isSafe)) missing.push({ what: 'certainty' });
-  if (missing.length > 0) return { verdict: 'notEnoughEvidence', missing, figures };
-  return { verdict: 'promote', because: loss.high < 0 ? 'loss' : 'reward', figures };
+  if (missing.length === 0 && (gain === null || !isSafe)) missing.push({ what: 'certainty' });
+  if (gain === null || missing.length > 0) return { verdict: 'notEnoughEvidence', missing, figures };
+  return { verdict: 'promote', because: gain, figures };
 }
 
 /**
@@ -116,23 +126,36 @@ export function judgeChampion(evidence: Evidence, options = promotionDefaults): 
   return harm === null ? { verdict: 'keep', figures } : { verdict: 'rollBack', because: harm, figures };
 }
 
-function harmIn({ loss, reward }: Figures): 'loss' | 'reward' | null {
+function gainIn({ loss, worth, reward }: Figures): Ground | null {
+  if (loss.high < 0) return 'loss';
+  if (worth.low > 0) return 'worth';
+  return reward.low > 0 ? 'reward' : null;
+}
+
+function harmIn({ loss, worth, reward }: Figures): Ground | null {
   if (reward.high < 0) return 'reward';
+  if (worth.high < 0) return 'worth';
   return loss.low > 0 ? 'loss' : null;
 }
 
-function weigh({ texts, outcomes }: Evidence, { alpha, lossClip, rewards }: PromotionOptions): Figures {
+function weigh(
+  { texts, outcomes }: Evidence,
+  { alpha, lossClip, worthClip, rewards }: PromotionOptions,
+): Figures {
   const betting = { ...bettingDefaults, alpha };
-  const losses = texts.map(({ lossDifference, nBytes }) => ({
-    value: Math.min(lossClip, Math.max(-lossClip, lossDifference / nBytes)),
-    low: -lossClip,
-    high: lossClip,
-  }));
+  const clipped = (value: number, limit: number) => ({
+    value: Math.min(limit, Math.max(-limit, value)),
+    low: -limit,
+    high: limit,
+  });
+  const losses = texts.map(({ lossDifference, nBytes }) => clipped(lossDifference / nBytes, lossClip));
+  const worths = texts.map(({ worthDifference }) => clipped(worthDifference, worthClip));
   const widest = rewards.high - rewards.low;
   const total = (pick: (text: TextComparison) => number) => texts.reduce((sum, text) => sum + pick(text), 0);
   return {
     loss: confidenceSequence(losses, { low: -lossClip, high: lossClip }, betting),
     lossOverall: total((text) => text.lossDifference) / total((text) => text.nBytes),
+    worth: confidenceSequence(worths, { low: -worthClip, high: worthClip }, betting),
     reward: confidenceSequence(armDifferences(outcomes, rewards), { low: -widest, high: widest }, betting),
     treatment: armFigures(outcomes, 'treatment'),
     control: armFigures(outcomes, 'control'),

@@ -84,7 +84,7 @@ export async function trainStops(training: StopTraining): Promise<void> {
 }
 
 /** Means over lines: J, and the entropy of the decisions as often as they are reached. To be called inside tf.tidy. */
-function expectedReward(
+export function expectedReward(
   { act, shape }: Pick<ActorCritic, 'act' | 'shape'>,
   lines: readonly StoppableLine[],
 ): { readonly reward: tf.Scalar; readonly entropy: tf.Scalar } {

@@ -10,11 +10,7 @@ function draws(versions: ServingVersions, nDraws: number, seed = 1): readonly Ar
 const cases: readonly [name: string, versions: ServingVersions, expected: ArmDraw['propensities']][] = [
   ['all three', { champion: 3, challenger: 4 }, armShares],
   ['no challenger', { champion: 3, challenger: null }, { champion: 0.95, challenger: 0, hedge: 0.05 }],
-  [
-    'Hedge is the champion',
-    { champion: null, challenger: 4 },
-    { champion: 0.85, challenger: 0.15, hedge: 0 },
-  ],
+  ['Hedge is the champion', { champion: null, challenger: 4 }, { champion: 0.7, challenger: 0.3, hedge: 0 }],
   ['Hedge alone', { champion: null, challenger: null }, { champion: 1, challenger: 0, hedge: 0 }],
 ];
 

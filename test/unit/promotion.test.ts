@@ -38,7 +38,7 @@ function texts(nTexts: number, shift: number, random: () => number): readonly Te
   const normal = normalNumbers(random);
   return Array.from({ length: nTexts }, () => {
     const nBytes = 10 + Math.floor(random() * 90);
-    return { nBytes, lossDifference: nBytes * (shift + 0.1 * normal()) };
+    return { nBytes, lossDifference: nBytes * (shift + 0.1 * normal()), worthDifference: 0 };
   });
 }
 
@@ -202,13 +202,27 @@ describe('judging a challenger', () => {
   test('a few texts that go very wrong keep it from promotion, though each is clipped', () => {
     const random = randomNumbers(2);
     const evidence = {
-      texts: [...texts(600, -0.05, random), { nBytes: 100, lossDifference: 5000 }],
+      texts: [...texts(600, -0.05, random), { nBytes: 100, lossDifference: 5000, worthDifference: 0 }],
       outcomes: outcomes(300, same, random),
     };
     expect(judgeChallenger(evidence)).toMatchObject({
       verdict: 'notEnoughEvidence',
       missing: [{ what: 'certainty' }],
     });
+  });
+
+  test.each([
+    ['what would have been shown is worth more', 0.2, { verdict: 'promote', because: 'worth' }],
+    ['it is worth less', -0.2, { verdict: 'reject', because: 'worth' }],
+  ] as const)('%s at the same lines: outcomes need not say so', (_, shift, verdict) => {
+    const random = randomNumbers(8);
+    const normal = normalNumbers(randomNumbers(9));
+    const lines = texts(600, 0, random).map((text) => ({
+      ...text,
+      lossDifference: 0,
+      worthDifference: shift + 0.5 * normal(),
+    }));
+    expect(judgeChallenger({ texts: lines, outcomes: outcomes(300, same, random) })).toMatchObject(verdict);
   });
 
   test('too little evidence says what is missing, with the numbers so far', () => {
@@ -227,7 +241,11 @@ describe('judging a challenger', () => {
   });
 
   test('the same policy twice is never enough evidence', () => {
-    const nothing = Array.from({ length: 500 }, () => ({ nBytes: 40, lossDifference: 0 }));
+    const nothing = Array.from({ length: 500 }, () => ({
+      nBytes: 40,
+      lossDifference: 0,
+      worthDifference: 0,
+    }));
     const random = randomNumbers(6);
     expect(judgeChallenger({ texts: nothing, outcomes: outcomes(500, same, random) })).toMatchObject({
       verdict: 'notEnoughEvidence',

@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import { Worker } from 'node:worker_threads';
+import { formatPolicyFile, type PolicyFile } from '../../config/policyFile.ts';
+import type { Log } from '../log.ts';
+import { controls, type LearningWorkerStart, type TurnAnswer, type TurnRequest } from './learningWorker.ts';
+
+export interface TrainerOptions {
+  readonly ledgerPath: string;
+  /** Learns only where this says so when it comes to it. */
+  readonly isOn: () => boolean;
+  /** Serves where nothing was learned; null for Hedge, undefined for what cannot be learned from. */
+  readonly shipped: () => PolicyFile | null | undefined;
+  readonly isOnBattery: () => Promise<boolean>;
+  readonly schedule: (milliseconds: number, run: () => void) => () => void;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+  /** The versions that serve may have changed. */
+  readonly onLearned: () => void;
+  /** Starts the thread that learns; its own by default. */
+  readonly startWorker?: (start: LearningWorkerStart) => TrainerWorker;
+}
+
+/** What is used of a worker thread. */
+export interface TrainerWorker {
+  postMessage(message: TurnRequest): void;
+  on(event: 'message', listener: (answer: TurnAnswer) => void): void;
+  on(event: 'error', listener: (error: Error) => void): void;
+  terminate(): Promise<unknown>;
+}
+
+/** The person has done nothing for so long; and from turn to turn while that lasts. In milliseconds. */
+const idleMs = 60_000;
+const betweenTurnsMs = 300_000;
+/** A completion is over after so long, if nobody says so. */
+const completionMs = 2000;
+
+/**
+ * Learns while the person rests and the machine has power: a turn in a thread of its own, which waits between two
+ * minibatches whenever a completion is under way. Several windows may do this; the ledger's lease lets one of them train.
+ */
+export class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #control = new Int32Array(new SharedArrayBuffer(4));
+  readonly #holder = randomUUID();
+  #worker: TrainerWorker | undefined;
+  #isAtWork = false;
+  #isClosed = false;
+  #cancel: () => void = () => {};
+  #cancelRelease: () => void = () => {};
+
+  constructor(options: TrainerOptions) {
+    this.#options = options;
+    this.#sleep(idleMs);
+  }
+
+  /** The person is at work: nothing is begun, and what is under way waits. */
+  busy(): void {
+    Atomics.store(this.#control, 0, controls.wait);
+    this.#cancelRelease();
+    this.#cancelRelease = this.#options.schedule(completionMs, () =>
+      Atomics.store(this.#control, 0, controls.goOn),
+    );
+    if (!this.#isAtWork) this.#sleep(idleMs);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancel();
+    this.#cancelRelease();
+    Atomics.store(this.#control, 0, controls.end);
+    // What a turn has written is whole at any moment.
+    await this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+
+  #sleep(milliseconds: number): void {
+    this.#cancel();
+    if (!this.#isClosed) this.#cancel = this.#options.schedule(milliseconds, () => void this.#begin());
+  }
+
+  async #begin(): Promise<void> {
+    const { isOn, isOnBattery, shipped } = this.#options;
+    if (this.#isAtWork || this.#isClosed) return;
+    this.#isAtWork = true;
+    const file = shipped();
+    if (file === undefined || !isOn() || (await isOnBattery()) || this.#isClosed) return this.#rest();
+    this.#worker ??= this.#start();
+    this.#worker.postMessage({ shipped: file && formatPolicyFile(file) });
+  }
+
+  #start(): TrainerWorker {
+    const { ledgerPath, startWorker = startThread } = this.#options;
+    const worker = startWorker({ ledgerPath, holder: this.#holder, control: this.#control.buffer });
+    worker.on('message', (answer) => {
+      this.#take(answer);
+      this.#rest();
+    });
+    worker.on('error', (error) => {
+      this.#worker = undefined;
+      this.#options.log.warn(`Learning stopped: ${error.stack ?? error.message}`);
+      this.#rest();
+    });
+    return worker;
+  }
+
+  #rest(): void {
+    this.#isAtWork = false;
+    this.#sleep(betweenTurnsMs);
+  }
+
+  #take(answer: TurnAnswer): void {
+    const { log, onLearned } = this.#options;
+    if (answer.kind === 'failed') log.warn(`Learning failed: ${answer.message}`);
+    if (answer.kind === 'problem' && answer.problem.kind !== 'absent') log.warn(answer.problem.message);
+    if (answer.kind !== 'turn') return;
+    const { turn } = answer;
+    if (turn.kind === 'notEnoughEvidence')
+      log.info(`Version ${turn.version} is on trial: not enough evidence yet.`);
+    if ('version' in turn && turn.kind !== 'notEnoughEvidence') {
+      log.info(`Version ${turn.version} of the policy was ${words[turn.kind]}.`);
+      onLearned();
+    }
+  }
+}
+
+const words = {
+  trained: 'trained and is on trial',
+  promoted: 'promoted: it serves from now on',
+  rejected: 'rejected',
+  rolledBack: 'rolled back',
+} as const;
+
+const isBuilt = !import.meta.url.endsWith('.ts');
+const workerUrl = new URL(isBuilt ? 'learningWorker.js' : 'learningWorker.ts', import.meta.url);
+
+function startThread(start: LearningWorkerStart): TrainerWorker {
+  const worker = new Worker(workerUrl, { workerData: start });
+  // Learning keeps no process alive.
+  worker.unref();
+  return worker;
+}

@@ -1,0 +1,144 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { formatPolicyFile, type PolicyFile } from '../../src/config/policyFile.ts';
+import { onlineDefaults } from '../../src/training/hyperParameters.ts';
+import { judgeTexts } from '../../src/training/judgedTexts.ts';
+import { type JudgedCompletion, worthOf } from '../../src/training/onlineMaterial.ts';
+import { hedgePolicy, onlineUpdate } from '../../src/training/onlineUpdate.ts';
+import { openBackend } from '../../src/training/tensorflow.ts';
+import { silentPolicy, toyCompletion, toyText } from '../support/onlineMaterial.ts';
+
+beforeAll(() => openBackend('wasm'));
+
+const isTrap = (i: number) => i % 2 === 1;
+const many = <Item>(n: number, create: (i: number) => Item) => Array.from({ length: n }, (_, i) => create(i));
+
+/** Judged as they deserve, or by a toss of a coin that knows nothing. */
+function judged(n: number, isAccepted: (i: number) => boolean): JudgedCompletion[] {
+  return many(n, (i) => {
+    const acceptedLength = isAccepted(i) ? 6 : 0;
+    return { ...toyCompletion(isTrap(i)), acceptedLength, retained: acceptedLength };
+  });
+}
+
+async function learn(
+  material: { readonly completions?: readonly JudgedCompletion[]; readonly nTexts?: number },
+  seed = 1,
+): Promise<PolicyFile> {
+  const { completions = [], nTexts = 0 } = material;
+  const { policy } = await onlineUpdate({
+    shipped: hedgePolicy(),
+    completions,
+    texts: many(nTexts, (i) => toyText(isTrap(i))),
+    hyperParameters: onlineDefaults,
+    seed,
+    pause: async () => {},
+  });
+  return policy;
+}
+
+const { rejectionCost, retainedGain } = onlineDefaults;
+const rightWorth = 0.75 + (0.25 + retainedGain) * (6 / 80);
+const wrongWorth = -0.25 - rejectionCost;
+
+/** Worth of what is shown where it would be right, and where it is a trap. */
+function shownBy(policy: PolicyFile | null): number[] {
+  return judgeTexts(policy, [toyText(false), toyText(true)], onlineDefaults).map(({ worth }) => worth);
+}
+
+describe('learning from what is kept', () => {
+  test('Hedge shows what is right and falls into the trap', () => {
+    const [right, trap] = shownBy(null);
+    expect(right).toBeCloseTo(rightWorth);
+    expect(trap).toBeCloseTo(wrongWorth);
+    expect(shownBy(hedgePolicy())).toEqual([right, trap]);
+  });
+
+  test('from text alone: silent in the trap, and the better member is trusted more', async () => {
+    const policy = await learn({ nTexts: 120 });
+    const [right, trap] = shownBy(policy);
+    expect(right).toBeCloseTo(rightWorth);
+    expect(trap).toBe(0);
+    const loss = (of: PolicyFile | null) => judgeTexts(of, [toyText(false)], onlineDefaults)[0].loss;
+    expect(loss(policy)).toBeLessThan(loss(null) - 0.01);
+  });
+
+  test('from outcomes: what nobody accepts is shown no more', async () => {
+    const policy = await learn({ completions: judged(120, (i) => !isTrap(i)), nTexts: 4 });
+    const [right, trap] = shownBy(policy);
+    expect(right).toBeCloseTo(rightWorth);
+    expect(trap).toBe(0);
+  });
+
+  test('the same material and seed give the same policy, another seed another', async () => {
+    const [first, again, other] = [
+      await learn({ nTexts: 8 }),
+      await learn({ nTexts: 8 }),
+      await learn({ nTexts: 8 }, 2),
+    ];
+    expect(formatPolicyFile(again)).toBe(formatPolicyFile(first));
+    expect(formatPolicyFile(other)).not.toBe(formatPolicyFile(first));
+  });
+
+  test('without material it is the shipped policy', async () => {
+    expect((await learn({})).network).toEqual(hedgePolicy().network);
+  });
+
+  test('a greater price of leaving the shipped policy keeps it nearer', async () => {
+    const divergence = async (klCoef: number) => {
+      const { changes } = await onlineUpdate({
+        shipped: hedgePolicy(),
+        completions: [],
+        texts: many(40, (i) => toyText(isTrap(i))),
+        hyperParameters: { ...onlineDefaults, klCoef },
+        seed: 1,
+        pause: async () => {},
+      });
+      return changes.divergence;
+    };
+    expect(await divergence(3)).toBeLessThan((await divergence(0)) / 2);
+  });
+
+  test('drawn actions with a good end become likelier, by the logged probability', async () => {
+    const drawn = (reward: number): JudgedCompletion[] =>
+      many(60, (i) => {
+        const favours = i % 2 === 0 ? 1 : -1;
+        const action = Float32Array.of(favours * 0.4, favours * -0.4);
+        const accepted = favours > 0 ? reward : 6 - reward;
+        const { steps, ...completion } = toyCompletion(false);
+        const sampled = steps.map((step) => ({ ...step, action, actionLogProbability: -1 }));
+        return { ...completion, steps: sampled, acceptedLength: accepted, retained: accepted };
+      });
+    const firstWeight = async (reward: number) => {
+      const { policy } = await onlineUpdate({
+        shipped: hedgePolicy(),
+        completions: drawn(reward),
+        texts: [toyText(false)],
+        hyperParameters: { ...onlineDefaults, logLossCoef: 0, klCoef: 0, policyCoef: 1 },
+        seed: 1,
+        pause: async () => {},
+      });
+      return -judgeTexts(policy, [toyText(false)], onlineDefaults)[0].loss;
+    };
+    expect(await firstWeight(6)).toBeGreaterThan(await firstWeight(0));
+  });
+});
+
+describe('what a text is worth', () => {
+  test.each([
+    ['silence', { shown: 0, accepted: 0, retained: null }, 0],
+    ['all kept', { shown: 6, accepted: 6, retained: 6 }, rightWorth],
+    ['rejected', { shown: 6, accepted: 0, retained: null }, wrongWorth],
+    ['accepted and deleted again', { shown: 6, accepted: 6, retained: 0 }, wrongWorth],
+  ])('%s', (_, kept, worth) => expect(worthOf(kept, onlineDefaults)).toBeCloseTo(worth));
+
+  test('a policy that says nothing gains and loses nothing', () => {
+    expect(shownBy(silentPolicy())).toEqual([0, 0]);
+  });
+
+  test('members that a policy does not know are not judged', () => {
+    const policy = { ...hedgePolicy(), members: ['good'] };
+    expect(judgeTexts(policy, [toyText(false)], onlineDefaults)).toEqual([
+      { loss: Number.NaN, worth: Number.NaN },
+    ]);
+  });
+});
