@@ -114,7 +114,7 @@ describe('turns of learning', () => {
     type(ledger, 60);
     request(ledger, 40, deserved);
     expect(await turn(ledger)).toEqual({ kind: 'trained', version: 1 });
-    expect(await turn(ledger)).toEqual({
+    expect(await turn(ledger)).toMatchObject({
       kind: 'notEnoughEvidence',
       version: 1,
       missing: [
@@ -158,7 +158,7 @@ describe('turns of learning', () => {
     const ledger = await newLedger();
     type(ledger, 60);
     await turn(ledger, { train: silent });
-    type(ledger, 181);
+    type(ledger, 421);
     // It loses at what is right what it gains at the traps, so it stays on trial until it is out of date.
     const promotion = { ...onlinePromotion, minimumTexts: 1e6, alpha: 1e-9 };
     expect(await turn(ledger, { train: silent, promotion })).toMatchObject({ kind: 'trained', version: 2 });

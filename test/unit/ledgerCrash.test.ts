@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
+import { parsePolicyFile } from '../../src/config/policyFile.ts';
 import { randomNumbers } from '../../src/evaluation/random.ts';
 import { grantConsent } from '../../src/server/ledger/consents.ts';
 import { type Ledger, openLedger } from '../../src/server/ledger/ledger.ts';
@@ -20,16 +21,30 @@ import { value, workspace } from '../support/ledgerRecords.ts';
 const folder = mkdtempSync(join(tmpdir(), 'consort-ledger-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Bundled: two hundred of them start, and a single file starts in half the time. */
-const writer = join(folder, 'writer.mjs');
+/** Bundled: hundreds of them start, and a single file starts in half the time. */
+const writer = join(folder, 'ledgerWriter.mjs');
+const learner = join(folder, 'ledgerLearner.mjs');
 beforeAll(async () => {
-  const entry = fileURLToPath(new URL('../support/ledgerWriter.ts', import.meta.url));
-  await build({ entryPoints: [entry], outfile: writer, bundle: true, platform: 'node', format: 'esm' });
+  const entryPoints = ['Writer', 'Learner'].map((name) =>
+    fileURLToPath(new URL(`../support/ledger${name}.ts`, import.meta.url)),
+  );
+  await build({
+    entryPoints,
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+  });
 });
 
 /** A process that writes; what it acknowledges is gathered line by line. */
 function startWriter(path: string, ...args: readonly string[]) {
-  const child = spawn(process.execPath, [writer, path, ...args], {
+  return start(writer, path, ...args);
+}
+
+function start(program: string, path: string, ...args: readonly string[]) {
+  const child = spawn(process.execPath, [program, path, ...args], {
     env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -65,6 +80,10 @@ function acknowledgedOf(output: string, what: string): readonly string[] {
 }
 
 function isOutcomeKept(ledger: Ledger, id: string): boolean {
+  return isAccepted(ledger, id, 7);
+}
+
+function isAccepted(ledger: Ledger, id: string, length: number): boolean {
   const kept = value(
     ledger.read((session) =>
       session.first(
@@ -74,7 +93,7 @@ function isOutcomeKept(ledger: Ledger, id: string): boolean {
       ),
     ),
   );
-  return kept?.accepted_length === 7;
+  return kept?.accepted_length === length;
 }
 
 test('two hundred processes killed as they write leave a whole ledger with all that was acknowledged', async () => {
@@ -124,6 +143,37 @@ test('two hundred processes killed as they write leave a whole ledger with all t
   expect(nPromoted).toBeGreaterThan(nKills / 4);
   ledger.close();
 }, 300_000);
+
+test('processes killed as they train, judge and promote leave whole policies and a trainer that others can follow', async () => {
+  const random = randomNumbers(3);
+  const { path } = await newLedger('learned.sqlite');
+  const turns: string[] = [];
+  const outcomes: string[] = [];
+  for (let round = 0; round < 15; round++) {
+    const learners = [1, 2].map(() => start(learner, path));
+    const kill = async ({ child, reached }: ReturnType<typeof start>) => {
+      await reached(4 + Math.floor(random() * 8));
+      await wait(random() * 10);
+      child.kill('SIGKILL');
+    };
+    await Promise.all(learners.map(kill));
+    const outputs = await Promise.all(learners.map(({ finished }) => finished));
+    expect(outputs.map(({ errors }) => errors).join('')).toBe('');
+    const ledger = value(await openLedger(path));
+    for (const { acknowledged } of outputs) {
+      outcomes.push(...acknowledgedOf(acknowledged, 'outcome'));
+      turns.push(...acknowledged.split('\n').map((line) => line.split(' ')[0]));
+    }
+    for (const { version } of value(listPolicyVersions(ledger))) {
+      expect(parsePolicyFile(value(readPolicyFile(ledger, version)) ?? '').problem).toBeUndefined();
+    }
+    ledger.close();
+  }
+  const ledger = value(await openLedger(path));
+  expect(outcomes.filter((id) => !isAccepted(ledger, id, 6))).toEqual([]);
+  for (const kind of ['trained', 'promoted']) expect(turns).toContain(kind);
+  ledger.close();
+}, 120_000);
 
 test('an acknowledged promotion or rollback outlives the process', async () => {
   const { path } = await newLedger('promoted.sqlite');

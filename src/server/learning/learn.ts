@@ -51,7 +51,7 @@ export interface LearningSchedule {
 
 export const scheduleDefaults: LearningSchedule = {
   firstTexts: 60,
-  growth: 4,
+  growth: 8,
   maximumRows: 3000,
   leaseMs: 120_000,
 };
@@ -75,7 +75,12 @@ export type Turn =
       readonly version: number;
       readonly figures: Figures;
     }
-  | { readonly kind: 'notEnoughEvidence'; readonly version: number; readonly missing: readonly Missing[] }
+  | {
+      readonly kind: 'notEnoughEvidence';
+      readonly version: number;
+      readonly missing: readonly Missing[];
+      readonly figures: Figures;
+    }
   /** Another window was quicker, or the lease was lost meanwhile. */
   | { readonly kind: 'stale' };
 
@@ -117,15 +122,15 @@ async function turn(options: LearnOptions, lease: LeaseHolder): Promise<Turn> {
     const isOutdated = nTexts >= options.schedule.growth * challenger.lastText;
     if (judged.kind !== 'notEnoughEvidence' || !isOutdated) return judged;
   }
-  const needed = Math.max(options.schedule.firstTexts, nextTraining(versions, options.schedule));
+  const needed = Math.max(options.schedule.firstTexts, nextTraining(versions));
   if (nTexts < needed) return { kind: 'notEnoughTexts', have: nTexts, need: needed };
   return trainChallenger(options, lease, champion);
 }
 
-/** After a version was promoted or rejected the next one waits for more text. */
-function nextTraining(versions: readonly PolicyVersion[], { growth }: LearningSchedule): number {
+/** After a version was promoted or rejected the next one waits for half as much text again. */
+function nextTraining(versions: readonly PolicyVersion[]): number {
   const newest = versions.find(({ origin }) => origin === 'trained');
-  return newest ? Math.sqrt(growth) * newest.lastText : 0;
+  return newest ? 1.5 * newest.lastText : 0;
 }
 
 async function judgeOnTrial(
@@ -145,7 +150,7 @@ async function judgeOnTrial(
   await pause();
   const judged = judgeChallenger(expectValue(evidence), promotion);
   if (judged.verdict === 'notEnoughEvidence') {
-    return { kind: 'notEnoughEvidence', version, missing: judged.missing };
+    return { kind: 'notEnoughEvidence', version, missing: judged.missing, figures: judged.figures };
   }
   const { figures } = judged;
   const decision = { time: now(), evaluation: evaluationOf(figures) };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { formatPolicyFile, type PolicyFile } from '../../config/policyFile.ts';
+import type { Missing } from '../../training/promotion.ts';
 import type { Log } from '../log.ts';
 import { controls, type LearningWorkerStart, type TurnAnswer, type TurnRequest } from './learningWorker.ts';
 
@@ -114,12 +115,20 @@ export class Trainer {
     if (answer.kind !== 'turn') return;
     const { turn } = answer;
     if (turn.kind === 'notEnoughEvidence')
-      log.info(`Version ${turn.version} is on trial: not enough evidence yet.`);
+      log.info(
+        `Version ${turn.version} is on trial: not enough evidence yet (${turn.missing.map(explain).join(', ')}).`,
+      );
     if ('version' in turn && turn.kind !== 'notEnoughEvidence') {
       log.info(`Version ${turn.version} of the policy was ${words[turn.kind]}.`);
       onLearned();
     }
   }
+}
+
+function explain(missing: Missing): string {
+  return missing.what === 'certainty'
+    ? 'it is not certain'
+    : `${missing.have} of ${missing.need} ${missing.what}`;
 }
 
 const words = {
