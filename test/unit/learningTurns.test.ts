@@ -105,7 +105,7 @@ describe('turns of learning', () => {
   test('nothing is trained from little', async () => {
     const ledger = await newLedger();
     type(ledger, 20);
-    expect(await turn(ledger)).toEqual({ kind: 'notEnoughTexts', have: 20, need: 60 });
+    expect(await turn(ledger)).toEqual({ kind: 'notEnoughTexts', have: 20, need: 50 });
     expect(value(listPolicyVersions(ledger))).toEqual([]);
   });
 

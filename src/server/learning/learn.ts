@@ -50,7 +50,7 @@ export interface LearningSchedule {
 }
 
 export const scheduleDefaults: LearningSchedule = {
-  firstTexts: 60,
+  firstTexts: 50,
   growth: 8,
   maximumRows: 3000,
   leaseMs: 120_000,
@@ -60,6 +60,7 @@ export const scheduleDefaults: LearningSchedule = {
 export const onlinePromotion: PromotionOptions = {
   ...promotionDefaults,
   minimumCompletions: 20,
+  lossMargin: 0.02,
   rewards: { low: -promotionDefaults.worthClip, high: promotionDefaults.worthClip },
 };
 
