@@ -20,6 +20,7 @@ import { grantConsent } from '../src/server/ledger/consents.ts';
 import { type Ledger, openLedger } from '../src/server/ledger/ledger.ts';
 import { recordText } from '../src/server/ledger/survivingTexts.ts';
 import { createLog } from '../src/server/log.ts';
+import { distributionOf } from './support/statistics.ts';
 
 const { values } = parseArgs({ options: { requests: { type: 'string', default: '120' } } });
 const nRequests = Number(values.requests);
@@ -45,7 +46,7 @@ const file = path.join(import.meta.dirname, '../src/server/library.ts');
 const text = readFileSync(file, 'utf8');
 let nTurns = 0;
 
-const latencies = { without: [] as number[], with: [] as number[] };
+const latencies: Record<'without' | 'with', number[]> = { without: [], with: [] };
 await block('without', 8);
 latencies.without.length = 0;
 for (let i = 0; i < nBlocks; i++) {
@@ -59,10 +60,8 @@ await ensemble.close();
 ledger.close();
 rmSync(folder, { recursive: true, force: true });
 
-const [before, after] = [latencies.without, latencies.with].map((all) => ({
-  p50: quantile(all, 0.5),
-  p95: quantile(all, 0.95),
-}));
+const before = distributionOf(latencies.without);
+const after = distributionOf(latencies.with);
 const shown = (ms: number) => `${ms.toFixed(1)} ms`;
 console.log(`without training: p50 ${shown(before.p50)}, p95 ${shown(before.p95)}`);
 console.log(
@@ -140,9 +139,4 @@ async function filledLedger(at: string): Promise<Ledger> {
     });
   }
   return filled;
-}
-
-function quantile(all: readonly number[], q: number): number {
-  const sorted = all.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1)];
 }

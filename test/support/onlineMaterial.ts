@@ -13,7 +13,7 @@ const members = ['good', 'poor'];
  * A step that the first member foresees, the second does not; or, where it is a trap, neither. What is seen tells the two
  * apart: the mixture is sure (`top`), or it is not.
  */
-export function toyStep(isTrap: boolean): ScoredStep {
+function toyStep(isTrap: boolean): ScoredStep {
   const observation = new Float32Array(members.length * MEMBER_FEATURES + SHARED_FEATURES);
   // The first member's own features are other than the second's.
   observation[MEMBER_FEATURES - 2] = 1;

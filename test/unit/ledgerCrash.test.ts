@@ -25,9 +25,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const writer = join(folder, 'ledgerWriter.mjs');
 const learner = join(folder, 'ledgerLearner.mjs');
 beforeAll(async () => {
-  const entryPoints = ['Writer', 'Learner'].map((name) =>
-    fileURLToPath(new URL(`../support/ledger${name}.ts`, import.meta.url)),
-  );
+  const entryPoints = [
+    new URL('../support/ledgerWriter.ts', import.meta.url),
+    new URL('../support/ledgerLearner.ts', import.meta.url),
+  ].map((url) => fileURLToPath(url));
   await build({
     entryPoints,
     outdir: folder,

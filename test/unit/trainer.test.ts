@@ -10,8 +10,14 @@ import {
 } from '../../src/server/learning/learningWorker.ts';
 import { isDischarging } from '../../src/server/learning/power.ts';
 import { Trainer, type TrainerOptions } from '../../src/server/learning/trainer.ts';
+import { grantConsent } from '../../src/server/ledger/consents.ts';
+import { openLedger } from '../../src/server/ledger/ledger.ts';
+import { servingVersions } from '../../src/server/ledger/policyVersions.ts';
+import { recordText } from '../../src/server/ledger/survivingTexts.ts';
 import { hedgePolicy } from '../../src/training/onlineUpdate.ts';
 import { fakeClock } from '../support/fakeClock.ts';
+import { value, workspace } from '../support/ledgerRecords.ts';
+import { toyText } from '../support/onlineMaterial.ts';
 
 /** A trainer whose thread answers when it is told to. */
 function start(changes: Partial<TrainerOptions> = {}) {
@@ -154,6 +160,42 @@ describe('while it is learned', () => {
     await pass(600);
     expect(asked).toHaveLength(1);
   });
+});
+
+describe('the thread itself', () => {
+  test('trains from a ledger, and waits while it must', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'consort-thread-'));
+    const ledger = value(await openLedger(join(folder, 'ledger.sqlite')));
+    value(grantConsent(ledger, workspace, 0));
+    for (let i = 0; i < 60; i++) value(recordText(ledger, workspace, toyText(i % 2 === 1)));
+    const clock = fakeClock();
+    const log: string[] = [];
+    let learned: () => void = () => {};
+    const done = new Promise<void>((resolve) => {
+      learned = resolve;
+    });
+    const trainer = new Trainer({
+      ledgerPath: ledger.path,
+      isOn: () => true,
+      shipped: () => null,
+      isOnBattery: async () => false,
+      schedule: clock.schedule,
+      log: { info: (message) => log.push(message), warn: (message) => log.push(message) },
+      onLearned: () => learned(),
+    });
+    clock.advance(60_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    trainer.busy();
+    // Nobody says that the completion is over, until the clock does.
+    expect(value(servingVersions(ledger))).toEqual({ champion: null, challenger: null });
+    clock.advance(2000);
+    await done;
+    expect(value(servingVersions(ledger))).toEqual({ champion: null, challenger: 1 });
+    expect(log).toEqual(['Version 1 of the policy was trained and is on trial.']);
+    await trainer.close();
+    ledger.close();
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
 });
 
 describe('power', () => {
