@@ -120,7 +120,7 @@ test('arms are drawn by their shares, and only the challenger acts by chance', a
   for (const { draw, steps } of recorded()) {
     served[draw.arm]++;
     expect(draw.versions).toEqual({ champion, challenger });
-    expect(draw.propensities).toEqual({ champion: expect.closeTo(0.8, 9), challenger: 0.15, hedge: 0.05 });
+    expect(draw.propensities).toEqual({ champion: expect.closeTo(0.65, 9), challenger: 0.3, hedge: 0.05 });
     const isSampled = draw.arm === 'challenger';
     expect(steps.every(({ action }) => (action !== null) === isSampled)).toBe(true);
     expect(steps.every(({ actionLogProbability }) => (actionLogProbability !== null) === isSampled)).toBe(
@@ -128,8 +128,8 @@ test('arms are drawn by their shares, and only the challenger acts by chance', a
     );
   }
   for (const [arm, share] of [
-    ['champion', 80],
-    ['challenger', 15],
+    ['champion', 65],
+    ['challenger', 30],
     ['hedge', 5],
   ] as const) {
     expect(Math.abs(served[arm] - share)).toBeLessThan(12);
