@@ -4,15 +4,9 @@ import type { PolicyFile } from '../config/policyFile.ts';
 import type { CollectedCursor } from '../evaluation/pathStore.ts';
 import type { Turn } from '../server/learning/learn.ts';
 import { toJson } from './output.ts';
-import {
-  type Bounds,
-  type Difference,
-  differenceOf,
-  figures,
-  type ReplayFigures,
-  shownAt,
-} from './replayFigures.ts';
+import { differenceOf, figures, shownAt } from './replayFigures.ts';
 import { type LearningOptions, type ReplayedRequest, type ReplayOptions, startReplay } from './replayRun.ts';
+import { type CompareResult, type Comparison, replayTable, type Window } from './replayTable.ts';
 import { attentive } from './replayTypist.ts';
 
 export interface CompareOptions {
@@ -49,7 +43,7 @@ export async function comparePolicies(options: CompareOptions, folder: string): 
   const result = summarise(runs, afterSwitch, options);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'replay.json'), toJson(result));
-  const text = table(result);
+  const text = replayTable(result);
   await writeFile(join(folder, 'README.md'), text);
   return text;
 }
@@ -116,29 +110,6 @@ async function replayEach(
   return { arms, turns };
 }
 
-interface Window {
-  /** Suggestions that the learner had shown at its beginning and end; null: to the end of the files. */
-  readonly from: number;
-  readonly to: number | null;
-}
-
-interface Comparison extends Window {
-  readonly arms: Readonly<Record<string, ReplayFigures>>;
-  /** By "treatment − control". */
-  readonly differences: Readonly<Record<string, Difference>>;
-}
-
-interface CompareResult {
-  readonly packages: readonly string[];
-  readonly seeds: readonly number[];
-  readonly requests: number;
-  readonly policy: string;
-  readonly windows: readonly Comparison[];
-  /** After each change of repository, the learner's next 100 shown and the hundred after them. */
-  readonly switches: readonly Comparison[];
-  readonly turns: readonly { readonly name: string; readonly seed: number; readonly turns: Run['turns'] }[];
-}
-
 const pairsOfArms = [
   ['learning', 'shipped'],
   ['learning', 'hedge'],
@@ -180,19 +151,21 @@ function partsAfterSwitch(run: Run): Run[] {
   );
   return starts.map((start, k) => {
     const end = starts[k + 1] ?? shipped.length;
-    return { ...run, arms: { shipped: shipped.slice(start, end), learning: learning.slice(start, end) } };
+    const arms = { shipped: shipped.slice(start, end), learning: learning.slice(start, end) };
+    return { ...run, name: `${run.name} ${k}`, arms };
   });
 }
 
 /** A window is the learner's: at the same requests the others are looked at. */
 function compareWindow(window: Window, runs: readonly Run[]): Comparison {
-  const parts = runs.map(({ arms }) => {
+  const parts = runs.map(({ name, arms }) => {
     const at = shownAt(arms.learning ?? [], every);
     const start = window.from === 0 ? 0 : at[window.from / every - 1];
     const end = window.to === null ? arms.learning?.length : at[window.to / every - 1];
-    return (arm: Arm) => (start === undefined ? [] : (arms[arm] ?? []).slice(start, end));
+    const of = (arm: Arm) => (start === undefined ? [] : (arms[arm] ?? []).slice(start, end));
+    return { name, start: start ?? 0, of };
   });
-  const all = (arm: Arm) => parts.flatMap((part) => part(arm));
+  const all = (arm: Arm) => parts.flatMap((part) => part.of(arm));
   const known = pairsOfArms.filter((pair) => pair.every((arm) => all(arm).length > 0));
   return {
     ...window,
@@ -201,60 +174,15 @@ function compareWindow(window: Window, runs: readonly Run[]): Comparison {
       known.map(([treatment, control]) => [
         `${treatment} − ${control}`,
         differenceOf(
-          parts.map((part) => ({ treatment: part(treatment), control: part(control) })),
+          parts.map(({ name, start, of }) => ({
+            name,
+            start,
+            treatment: of(treatment),
+            control: of(control),
+          })),
           1,
         ),
       ]),
     ),
   };
-}
-
-function table({ packages, seeds, requests, policy, windows, switches, turns }: CompareResult): string {
-  const nPromoted = turns.reduce(
-    (sum, run) => sum + (run.turns.learning ?? []).filter((turn) => turn.startsWith('promoted')).length,
-    0,
-  );
-  return `# What learning is worth, by replay
-
-A simulated typist works through ${packages.length} repositories that nothing was trained on (${packages.join(', ')}; ${requests} requests), accepts what is right and rejects what is not. What is learned is recorded, trained, put on trial and promoted as in the editor, in the typist's pauses. Seeds ${seeds.join(', ')}. The shipped policy is ${policy}. Made by \`consort replay --compare\`; what the turns of learning came to is in replay.json. Of ${turns.length} replays that learn from the shipped policy, ${nPromoted} times a version was promoted.
-
-Accepted: the share of what is shown of which the typist keeps a lexeme or more. Shown: the share of the requests. Keys: pressed less, as a share of the characters. Brackets: 95 %, paired bootstrap over blocks of 25 requests; accepted and shown relative to the other policy. A row's requests are those between two checkpoints of the learner.
-
-${windows.map(windowTable).join('\n')}
-## After a change of repository
-
-The repositories one after the other; the learner's first and second hundred shown after each change.
-
-${switches.map(windowTable).join('\n')}`;
-}
-
-function windowTable({ from, to, arms, differences }: Comparison): string {
-  const title = to === null ? `After ${from} shown` : `${from} to ${to} shown`;
-  if (Object.keys(arms).length === 0) return `### ${title}\n\nNo replay went so far.\n`;
-  const rows = Object.entries(arms).map(
-    ([arm, { requests, acceptRate, shownRate, keystrokesSaved, reward }]) =>
-      `| ${arm} | ${requests} | ${percent(acceptRate)} | ${percent(shownRate)} | ${percent(keystrokesSaved)} | ${reward.toFixed(3)} |`,
-  );
-  const compared = Object.entries(differences).map(
-    ([name, { acceptRate, shown, keystrokesSaved, reward }]) =>
-      `| ${name} | ${between(acceptRate, percent)} | ${between(shown, percent)} | ${between(keystrokesSaved, percent)} | ${between(reward, (value) => value.toFixed(3))} |`,
-  );
-  return `### ${title}
-
-| policy | requests | accepted % | shown % | keys % | reward |
-|---|--:|--:|--:|--:|--:|
-${rows.join('\n')}
-
-| less | accepted, relative % | shown, relative % | keys, points | reward |
-|---|--:|--:|--:|--:|
-${compared.join('\n')}
-`;
-}
-
-function between({ mean, low, high }: Bounds, format: (value: number) => string): string {
-  return `${format(mean)} [${format(low)}, ${format(high)}]`.replaceAll('-', '−');
-}
-
-function percent(rate: number): string {
-  return (100 * rate).toFixed(1);
 }

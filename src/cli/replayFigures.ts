@@ -59,6 +59,9 @@ export function figures(requests: readonly ReplayedRequest[]): ReplayFigures {
 
 /** Two replays of the same requests. */
 export interface Pair {
+  /** Pairs of the same name are of the same files, and `start` is where in them the requests begin. */
+  readonly name: string;
+  readonly start: number;
   readonly treatment: readonly ReplayedRequest[];
   readonly control: readonly ReplayedRequest[];
 }
@@ -77,18 +80,28 @@ export interface Difference {
   readonly reward: Bounds;
 }
 
-/** Requests that follow each other are not independent: blocks of so many are drawn whole. */
+interface Block {
+  readonly treatment: ReplayedRequest[];
+  readonly control: ReplayedRequest[];
+}
+
+/** Requests that follow each other are not independent, nor is the same one under two seeds: blocks of so many are drawn whole. */
 const blockLength = 25;
 const nResamples = 2000;
 
-/** Paired bootstrap over blocks of requests of both replays. */
+/** Paired bootstrap over blocks of requests of both replays, all seeds of a block together. */
 export function differenceOf(pairs: readonly Pair[], seed: number): Difference {
-  const blocks = pairs.flatMap(({ treatment, control }) =>
-    Array.from({ length: Math.ceil(treatment.length / blockLength) }, (_, i) => {
-      const at = [i * blockLength, (i + 1) * blockLength] as const;
-      return { treatment: treatment.slice(...at), control: control.slice(...at) };
-    }),
-  );
+  const byPlace = new Map<string, Block>();
+  for (const { name, start, treatment, control } of pairs) {
+    for (const [i, request] of treatment.entries()) {
+      const place = `${name} ${Math.floor((start + i) / blockLength)}`;
+      const block = byPlace.get(place) ?? { treatment: [], control: [] };
+      block.treatment.push(request);
+      block.control.push(control[i]);
+      byPlace.set(place, block);
+    }
+  }
+  const blocks = [...byPlace.values()];
   const random = randomNumbers(seed);
   const drawn = Array.from({ length: nResamples }, () =>
     compared(blocks.map(() => blocks[Math.floor(random() * blocks.length)])),
@@ -110,7 +123,7 @@ export function differenceOf(pairs: readonly Pair[], seed: number): Difference {
   };
 }
 
-function compared(pairs: readonly Pair[]) {
+function compared(pairs: readonly Block[]) {
   const treatment = figures(pairs.flatMap((pair) => pair.treatment));
   const control = figures(pairs.flatMap((pair) => pair.control));
   const relative = (a: number, b: number) => (b === 0 ? 0 : a / b - 1);

@@ -45,11 +45,22 @@ describe('figures', () => {
   test('a paired difference has an interval that is narrow where the two differ alike everywhere', () => {
     const control = Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? request() : rejected));
     const treatment = control.map((one) => (one === rejected ? silent : one));
-    const { acceptRate, shown, keystrokesSaved } = differenceOf([{ treatment, control }], 1);
+    const { acceptRate, shown, keystrokesSaved } = differenceOf(
+      [{ name: 'a', start: 0, treatment, control }],
+      1,
+    );
     expect(acceptRate.mean).toBeCloseTo(1);
     expect(acceptRate.low).toBeGreaterThan(0.8);
     expect(shown.mean).toBeCloseTo(-0.5);
     expect(keystrokesSaved).toEqual({ mean: 0, low: 0, high: 0 });
+  });
+
+  test('the same requests under more seeds are no more evidence', () => {
+    const random = randomNumbers(1);
+    const control = Array.from({ length: 200 }, () => (random() < 0.5 ? request() : rejected));
+    const treatment = control.map((one) => (random() < 0.5 ? request() : one));
+    const pair = { name: 'a', start: 0, treatment, control };
+    expect(differenceOf([pair, pair, pair], 1)).toEqual(differenceOf([pair], 1));
   });
 });
 
