@@ -22,7 +22,7 @@ export interface CompareOptions {
 /** Suggestions between two checkpoints. */
 const every = 100;
 
-type Arm = 'shipped' | 'hedge' | 'learning' | 'learningFromHedge' | 'random' | 'careless';
+type Arm = 'shipped' | 'hedge' | 'learning' | 'learningFromHedge' | 'random';
 
 /** Replays under every condition and writes the table. Gives the table. */
 export async function comparePolicies(options: CompareOptions, folder: string): Promise<string> {
@@ -66,7 +66,6 @@ function replayArms(cursors: readonly CollectedCursor[], options: CompareOptions
     learning: { policy, noise: attentive, learns: true },
     learningFromHedge: { policy: null, noise: attentive, learns: true },
     random: { policy, noise: { random: 1, careless: 0 }, learns: true },
-    careless: { policy, noise: { random: 0, careless: 0.5 }, learns: true },
   });
 }
 
@@ -115,7 +114,6 @@ const pairsOfArms = [
   ['learning', 'hedge'],
   ['learningFromHedge', 'hedge'],
   ['random', 'shipped'],
-  ['careless', 'shipped'],
 ] as const;
 
 function summarise(
