@@ -146,11 +146,17 @@ describe('both exports of one model write the same', () => {
     twoPart: string,
     grow: string,
     shape: Parameters<typeof openTwoPartDecoder>[1],
+    largestMean: number,
   ): Promise<void> {
     const [ours, theirs] = [await openTwoPartDecoder(twoPart, shape), await openGrowDecoder(grow, shape)];
     try {
       const prompt = Array.from({ length: 40 }, (_, i) => (i * 37 + 11) % shape.vocabularySize);
-      expect(await greedy(ours, prompt, 30)).toEqual(await greedy(theirs, prompt, 30));
+      const written = greedy(ours, prompt, 30);
+      const differences = greedy(theirs, prompt, 30, written.tokens).rows.map((row, i) =>
+        totalVariation(row, written.rows[i]),
+      );
+      const mean = differences.reduce((a, b) => a + b) / differences.length;
+      expect(mean).toBeLessThan(largestMean);
     } finally {
       await Promise.all([ours.close(), theirs.close()]);
     }
@@ -166,6 +172,7 @@ describe('both exports of one model write the same', () => {
       path.join(member.folder, 'model.onnx'),
       path.join(exported, 'onnx/model_quantized.onnx'),
       shape,
+      ROUNDED_ACTIVATIONS,
     );
   });
 
@@ -179,7 +186,7 @@ describe('both exports of one model write the same', () => {
       vocabularySize: tiny.vocabulary,
       nPositions: tiny.positions,
     };
-    await check(path.join(twoPart, 'model.onnx'), path.join(grow, 'onnx/model_q4.onnx'), shape);
+    await check(path.join(twoPart, 'model.onnx'), path.join(grow, 'onnx/model_q4.onnx'), shape, 1e-5);
   });
 });
 
@@ -196,12 +203,17 @@ const tiny: DecoderSizes = {
   normEpsilon: 1e-5,
 };
 
-async function greedy(decoder: Decoder, prompt: readonly number[], count: number): Promise<number[]> {
+/** The same weights; a sum in another order can round an activation to the next of its 8 bits (mean 0.004 where AMX adds). */
+const ROUNDED_ACTIVATIONS = 0.02;
+
+/** What a decoder writes after a prompt, or says about given tokens after it: each token and the distribution it is from. */
+function greedy(decoder: Decoder, prompt: readonly number[], count: number, given?: readonly number[]) {
   const cache = decoder.createCache();
-  const written: number[] = [];
+  const tokens: number[] = [];
+  const rows: Float32Array[] = [];
   let parent = ROOT;
   let next: readonly number[] = prompt;
-  while (written.length < count) {
+  while (tokens.length < count) {
     const nodes = Int32Array.from(next, (token) => {
       parent = cache.tree.add(parent, token);
       return parent;
@@ -209,9 +221,15 @@ async function greedy(decoder: Decoder, prompt: readonly number[], count: number
     const wanted = new Uint8Array(next.length);
     wanted[next.length - 1] = REQUIRED;
     const { data, offsets } = cache.run(nodes, wanted, next.length);
-    const row = data.subarray(offsets[next.length - 1]).subarray(0, decoder.vocabularySize);
-    next = [row.indexOf(Math.max(...row))];
-    written.push(next[0]);
+    const from = offsets[next.length - 1];
+    const row = Float32Array.from(data.subarray(from, from + decoder.vocabularySize));
+    next = [given?.[tokens.length] ?? row.indexOf(Math.max(...row))];
+    tokens.push(next[0]);
+    rows.push(row);
   }
-  return written;
+  return { tokens, rows };
+}
+
+function totalVariation(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, probability, i) => sum + Math.abs(probability - b[i]), 0) / 2;
 }
