@@ -11,7 +11,6 @@ import {
 import type { ScoredStep } from '../policy/recordedPolicy.ts';
 import { type ActorCritic, createActorCritic, initialActor, initialCritic } from './actorCritic.ts';
 import { type Decision, tensorsOf } from './decisions.ts';
-import { linearLogProbabilities } from './gateLoss.ts';
 import type { OnlineHyperParameters } from './hyperParameters.ts';
 import { placed } from './layout.ts';
 import {
@@ -25,7 +24,9 @@ import {
   textLine,
 } from './onlineMaterial.ts';
 import { Optimiser } from './optimiser.ts';
+import type { TrueStep } from './stepReader.ts';
 import { expectedReward, type StoppableLine } from './stopStage.ts';
+import { linearStepLogProbabilities } from './trueText.ts';
 
 export interface OnlineUpdate {
   /** Where it begins and what it stays near; `hedgePolicy()` where Hedge serves. Its combiner must be linear. */
@@ -160,15 +161,7 @@ interface Material {
   readonly outcomes: readonly StoppableLine[];
   readonly typed: readonly StoppableLine[];
   readonly sampled: readonly SampledDecision[];
-  readonly rows: readonly TextRow[];
-}
-
-/** A step of surviving text as the linear combiner scores it, by the layout. */
-interface TextRow {
-  readonly decision: Decision;
-  readonly logHedge: Float32Array;
-  readonly logStep: Float32Array;
-  readonly logMayBegin: Float32Array;
+  readonly rows: readonly TrueStep[];
 }
 
 function materialOf(
@@ -182,7 +175,7 @@ function materialOf(
   const known = texts.filter((text) => isUsable(text) && text.steps.length > 0 && text.steps.every(isWhole));
   const rowsOfTexts = known.map(({ members, steps }) => steps.map((step) => textRow(step, members, layout)));
   const scores = rowsOfTexts.map((rows) =>
-    tf.tidy(() => logProbabilities(networks, rows, layout).dataSync()),
+    tf.tidy(() => linearStepLogProbabilities(networks, rows, layout.shape).dataSync()),
   );
   const present = <Item>(item: Item | undefined): item is Item => item !== undefined;
   return {
@@ -198,7 +191,7 @@ function isWhole({ logLikelihoods, logStarts }: ScoredStep): boolean {
   return logLikelihoods.every(Number.isFinite) && logStarts.every(Number.isFinite);
 }
 
-function textRow(step: ScoredStep, members: readonly string[], layout: OnlineLayout): TextRow {
+function textRow(step: ScoredStep, members: readonly string[], layout: OnlineLayout): TrueStep {
   const places = layout.placesOf(members);
   return {
     decision: seenAt(step, members, layout),
@@ -208,35 +201,9 @@ function textRow(step: ScoredStep, members: readonly string[], layout: OnlineLay
   };
 }
 
-/** ln p of the steps under the networks' mean actions. To be called inside tf.tidy. */
-function logProbabilities(
-  networks: Pick<ActorCritic, 'act'>,
-  rows: readonly TextRow[],
-  { shape }: OnlineLayout,
-): tf.Tensor1D {
-  const { observations } = tensorsOf(
-    rows.map(({ decision }) => decision),
-    shape,
-  );
-  const matrix = (of: (row: TextRow) => Float32Array): tf.Tensor2D =>
-    tf.tensor2d(
-      rows.map((row) => Array.from(of(row))),
-      [rows.length, shape.nMembers],
-    );
-  return linearLogProbabilities(
-    {
-      logHedge: matrix(({ logHedge }) => logHedge),
-      logStep: matrix(({ logStep }) => logStep),
-      logMayBegin: matrix(({ logMayBegin }) => logMayBegin),
-      present: observations.present,
-    },
-    networks.act(observations).means,
-  );
-}
-
 interface Batch {
   readonly lines: readonly StoppableLine[];
-  readonly rows: readonly TextRow[];
+  readonly rows: readonly TrueStep[];
   readonly sampled: readonly SampledDecision[];
   /** What a sampled completion's reward is compared with. */
   readonly meanReward: number;
@@ -297,7 +264,7 @@ function lossTerms(
   const { reward, entropy } =
     lines.length > 0 ? expectedReward(networks, lines) : { reward: zero, entropy: zero };
   const logLoss: tf.Scalar =
-    rows.length > 0 ? tf.neg(tf.mean(logProbabilities(networks, rows, layout))) : zero;
+    rows.length > 0 ? tf.neg(tf.mean(linearStepLogProbabilities(networks, rows, layout.shape))) : zero;
   const decisions = [...lines.flatMap((line) => line.decisions), ...rows.map(({ decision }) => decision)];
   const divergence = decisions.length > 0 ? divergenceOf(networks, anchor, decisions) : zero;
   const surrogate = sampled.length > 0 ? clippedSurrogate(networks, batch, clipRange) : zero;

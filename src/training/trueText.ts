@@ -48,23 +48,35 @@ function linearText(steps: readonly TrueStep[], nSymbols: number, { shape }: Lay
     nRows: steps.length,
     nSymbols,
     logProbabilities(networks, rows) {
-      const picked = rows.map((row) => steps[row]);
-      const { observations } = tensorsOf(
-        picked.map(({ decision }) => decision),
+      return linearStepLogProbabilities(
+        networks,
+        rows.map((row) => steps[row]),
         shape,
-      );
-      const matrix = (of: (step: TrueStep) => Float32Array) => stacked(picked.map(of), shape.nMembers);
-      return linearLogProbabilities(
-        {
-          logHedge: matrix(({ logHedge }) => logHedge),
-          logStep: matrix(({ logStep }) => logStep),
-          logMayBegin: matrix(({ logMayBegin }) => logMayBegin),
-          present: observations.present,
-        },
-        networks.act(observations).means,
       );
     },
   };
+}
+
+/** ln p of steps under the networks' mean actions, with the linear combiner. To be called inside tf.tidy. */
+export function linearStepLogProbabilities(
+  networks: Pick<ActorCritic, 'act'>,
+  steps: readonly TrueStep[],
+  shape: Layout['shape'],
+): tf.Tensor1D {
+  const { observations } = tensorsOf(
+    steps.map(({ decision }) => decision),
+    shape,
+  );
+  const matrix = (of: (step: TrueStep) => Float32Array) => stacked(steps.map(of), shape.nMembers);
+  return linearLogProbabilities(
+    {
+      logHedge: matrix(({ logHedge }) => logHedge),
+      logStep: matrix(({ logStep }) => logStep),
+      logMayBegin: matrix(({ logMayBegin }) => logMayBegin),
+      present: observations.present,
+    },
+    networks.act(observations).means,
+  );
 }
 
 function geometricText(
