@@ -60,7 +60,7 @@ def has_fast_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-cross_entropy = torch.compile(eager_cross_entropy) if has_fast_bfloat16() else eager_cross_entropy
+cross_entropy = torch.compile(eager_cross_entropy)
 
 
 def mean_loss(states: torch.Tensor, embedding: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

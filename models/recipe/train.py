@@ -73,8 +73,7 @@ class Trainer:
         self.sampler = Sampler(rows, run.languages, run.seed)
         self.tokens, self.seconds = 0, 0.0
         self.precision = torch.bfloat16 if self.device == "cuda" or has_fast_bfloat16() else None
-        compiles = self.device == "cuda" or self.precision is not None
-        self.states = torch.compile(self.model.hidden_states) if compiles else self.model.hidden_states
+        self.states = torch.compile(self.model.hidden_states)
 
     def train_step(self, progress: float) -> float:
         """→ the loss before the step, nats per token."""
@@ -196,9 +195,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", required=True)
     parser.add_argument("--minutes", type=float)
-    parser.add_argument(
-        "--threads", type=int, default=1, help="one per process is fastest; run several members side by side"
-    )
+    parser.add_argument("--threads", type=int, default=1, help="more than one needs as many idle cores")
     arguments = parser.parse_args()
     train(arguments.run, arguments.minutes, arguments.threads)
 
