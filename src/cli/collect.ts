@@ -12,7 +12,7 @@ import { UsageError } from './failures.ts';
 import { membersDigest, type OpenMembers, openMembers } from './openMembers.ts';
 import { toJson } from './output.ts';
 import { pathFileEnding, readPathHeader } from './pathFiles.ts';
-import { knownContenders, selectContenders } from './policyChoice.ts';
+import { bundledPoliciesPath, knownContenders, selectContenders } from './policyChoice.ts';
 import type { Command, Terminal } from './run.ts';
 import { readPackage } from './sourcePackages.ts';
 
@@ -66,7 +66,10 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   }
   const open = await openMembers(membersOptions);
   const memberIds = open.members.map(({ id }) => id);
-  const known = await knownContenders(memberIds, [], open.tokenMembers);
+  const known = await knownContenders(memberIds, {
+    folder: bundledPoliciesPath(),
+    tokenMembers: open.tokenMembers,
+  });
   const contenders = selectContenders(
     known,
     values.policies === 'all' ? undefined : (listOption(values.policies) ?? []),

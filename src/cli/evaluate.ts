@@ -10,7 +10,7 @@ import { Failure, UsageError } from './failures.ts';
 import { type MembersOptions, membersDigest, type OpenMembers, openMembers } from './openMembers.ts';
 import { openPaths } from './openPaths.ts';
 import { toJson, writeResult } from './output.ts';
-import { knownContenders, selectContenders } from './policyChoice.ts';
+import { bundledPoliciesPath, knownContenders, selectContenders } from './policyChoice.ts';
 import type { Command, Terminal } from './run.ts';
 import { readPackage } from './sourcePackages.ts';
 
@@ -24,6 +24,7 @@ taken from what "consort collect" has kept: thousands of cursors in seconds, and
 
   --paths             each FOLDER holds collected paths, or is such a file
   --policies a,b      only these, by name, or files of policies; the first is what all are compared with
+  --learned DIR       take learned policies and tuned baselines from this folder, not those that come with the program
   --without-group G   zero this group of features in the policies that are read from files (a,b for several)
   --members a,b       only these neural members (of those collected, with --paths)
   --models DIR        take the neural members from this folder of members
@@ -32,6 +33,7 @@ taken from what "consort collect" has kept: thousands of cursors in seconds, and
   --seed N            (default 1)
   --seeds 1,2,3       several, one after the other
   --json              print one JSON document on stdout, everything else on stderr
+  --timed N           live, time so many completions of each policy (default 30)
   --lines             with --json: every cursor's result too
   --out FILE          write the result to this file as well
 `;
@@ -44,6 +46,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   const { values, positionals } = parseOptions(args, hint, {
     paths: { type: 'boolean' },
     policies: { type: 'string' },
+    learned: { type: 'string' },
     'without-group': { type: 'string' },
     members: { type: 'string' },
     models: { type: 'string' },
@@ -52,6 +55,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string' },
     json: { type: 'boolean' },
+    timed: { type: 'string', default: '30' },
     lines: { type: 'boolean' },
     out: { type: 'string' },
   });
@@ -65,19 +69,22 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     ids: listOption(values.members),
     withoutNgram: values['without-ngram'],
   };
+  const folder = values.learned === undefined ? bundledPoliciesPath() : resolvePath(values.learned);
+  const withoutGroups = listOption(values['without-group']) ?? [];
   const request: Request = {
     places: positionals.map(resolvePath),
     seeds,
     nPositions: integerOption('limit', values.limit, hint),
+    nTimed: integerOption('timed', values.timed, hint),
     membersOptions,
     contendersFor: async (memberIds, tokenMembers) =>
       selectContenders(
-        await knownContenders(memberIds, listOption(values['without-group']) ?? [], tokenMembers),
+        await knownContenders(memberIds, { folder, withoutGroups, tokenMembers }),
         listOption(values.policies),
       ),
     onProgress: (done) => showProgress(terminal, done),
   };
-  await warnOfPolicies(membersOptions.modelsPath, terminal);
+  await warnOfPolicies(folder, membersOptions.modelsPath, terminal);
   const { lines, ...result } = await (values.paths ? overPaths(request) : overPackages(request));
   for (const name of result.absent) {
     terminal.stderr(`${name} takes part at none of these cursors and is left out.\n`);
@@ -94,6 +101,7 @@ interface Request {
   readonly places: readonly string[];
   readonly seeds: readonly number[];
   readonly nPositions: number;
+  readonly nTimed: number;
   readonly membersOptions: MembersOptions;
   readonly contendersFor: (
     memberIds: readonly string[],
@@ -116,7 +124,7 @@ export interface EvaluationReport extends Omit<Evaluation, 'lines'> {
 }
 
 async function overPackages(request: Request): Promise<EvaluationReport & Pick<Evaluation, 'lines'>> {
-  const { places, seeds, nPositions, onProgress } = request;
+  const { places, seeds, nPositions, nTimed, onProgress } = request;
   const packages: SourcePackage[] = [];
   for (const folder of places) packages.push(await readPackage(folder));
   const open = await openMembers(request.membersOptions);
@@ -131,6 +139,7 @@ async function overPackages(request: Request): Promise<EvaluationReport & Pick<E
       positions: seeds.flatMap((seed) => drawPositions(packages, nPositions, seed)),
       contenders,
       pairs: goalPairs(contenders),
+      nTimed,
       seed: seeds[0],
       signal: new AbortController().signal,
       onProgress,
@@ -185,8 +194,8 @@ function isBaselineToBeat(name: string): boolean {
   return !name.startsWith('oracle') && (!name.startsWith('single:') || name === 'single:workspace');
 }
 
-async function warnOfPolicies(modelsPath: string, terminal: Terminal): Promise<void> {
-  const { tunedWith, refused } = await knownContenders([], []);
+async function warnOfPolicies(folder: string, modelsPath: string, terminal: Terminal): Promise<void> {
+  const { tunedWith, refused } = await knownContenders([], { folder });
   for (const reason of refused) terminal.stderr(`${reason}\n`);
   if (tunedWith === undefined || tunedWith === (await membersDigest({ modelsPath }))) return;
   terminal.stderr(

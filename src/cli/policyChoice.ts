@@ -4,16 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { featureGroups, type PolicyFile, parsePolicyFile } from '../config/policyFile.ts';
 import { type Contender, ensemble } from '../evaluation/contender.ts';
 import { contenders } from '../evaluation/policies.ts';
+import { RlaeSpanPolicy } from '../evaluation/rlaeSpanPolicy.ts';
 import { tokenContender } from '../evaluation/tokenContender.ts';
 import type { TunedBaselines } from '../evaluation/tuned.ts';
-import { actorProblem, createActorPolicy } from '../policy/actorPolicy.ts';
+import { createActorPolicy, misfit } from '../policy/actorPolicy.ts';
 import { resolvePath } from './arguments.ts';
 import { baselinesFile, readBaselines } from './baselinesFile.ts';
 import { Failure, reasonOf, UsageError } from './failures.ts';
 import type { OpenMembers } from './openMembers.ts';
 
 /** The folder of the policies that come with the program, from the sources as from the built package. */
-function bundledPoliciesPath(): string {
+export function bundledPoliciesPath(): string {
   const up = import.meta.url.endsWith('.ts') ? '../../policies' : '../policies';
   return fileURLToPath(new URL(up, import.meta.url));
 }
@@ -29,20 +30,23 @@ export interface KnownContenders {
   readonly fromFile: (path: string) => Contender;
 }
 
-/**
- * @param withoutGroups groups of features that learned policies do not see
- * @param tokenMembers for the contenders that ensemble tokens; without it they have only what was collected
- */
+export interface KnownOptions {
+  /** Where learned policies and tuned baselines lie. */
+  readonly folder: string;
+  /** Groups of features that learned policies do not see. */
+  readonly withoutGroups?: readonly string[];
+  /** For the contenders that ensemble tokens; without it they have only what was collected. */
+  readonly tokenMembers?: OpenMembers['tokenMembers'] | undefined;
+}
+
 export async function knownContenders(
   memberIds: readonly string[],
-  withoutGroups: readonly string[],
-  tokenMembers?: OpenMembers['tokenMembers'],
+  { folder, withoutGroups = [], tokenMembers }: KnownOptions,
 ): Promise<KnownContenders> {
   const unknown = withoutGroups.find((group) => !featureGroups.some((known) => known === group));
   if (unknown !== undefined) {
     throw new UsageError(`there is no group of features "${unknown}"`, `Groups: ${featureGroups.join(', ')}`);
   }
-  const folder = bundledPoliciesPath();
   const tuned = await readBaselines(join(folder, baselinesFile));
   const fromFile = (path: string) => learned(readPolicyFile(path), withoutGroups, tuned);
   const names = existsSync(folder) ? readdirSync(folder).toSorted() : [];
@@ -113,20 +117,23 @@ function learned(
   const groups = file.observation.groups.filter((group) => !withoutGroups.includes(group));
   const seeing = { ...file, observation: { ...file.observation, groups } };
   const minimumConfidence = tuned?.minimumConfidence[file.name];
+  const { members: known, network, spanLength } = file;
   const contender = ensemble(file.name, {
     combiner: file.combiner,
     choose: ({ members }) =>
-      actorProblem(
+      misfit(
         file,
         members.map(({ id }) => id),
       )
         ? undefined
         : members.map((_, i) => i),
     createPolicy: ({ members }) =>
-      createActorPolicy(
-        seeing,
-        members.map(({ id }) => id),
-      ),
+      file.algorithm === 'rlaeSpan' && known !== '*'
+        ? new RlaeSpanPolicy({ members: known, network, spanLength })
+        : createActorPolicy(
+            seeing,
+            members.map(({ id }) => id),
+          ),
     ...(minimumConfidence === undefined ? {} : { minimumConfidence }),
   });
   return { ...contender, isLearned: true };

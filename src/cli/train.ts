@@ -9,15 +9,16 @@ import { Failure, Interrupted, UsageError } from './failures.ts';
 import { toJson } from './output.ts';
 import { findPathFiles, pathFileEnding } from './pathFiles.ts';
 import type { Command, Terminal } from './run.ts';
-import type { FromTrainWorker, TrainingJob } from './trainWorker.ts';
+import type { FromTrainWorker, RlaeSpanEvent, TrainingJob } from './trainWorker.ts';
 
-const help = `Usage: consort train PATHS... --algorithm ppo|mappo|gate --out FILE [options]
+const help = `Usage: consort train PATHS... --algorithm ppo|mappo|gate|rlaeSpan --out FILE [options]
 
 Trains a policy on collected paths (consort collect): files of them, folders that hold some, or folders of packages,
 which are then collected first, into FILE.paths. A supervised warm start by the log-loss of the true text comes first;
 it is all of "gate". Then it learns when to stop, from what each of its lines would be worth if it ended
 earlier. Then come completions that the simulated typist judges, and updates by PPO (one agent sets all
 weights) or MAPPO (one agent per member with shared parameters). Ctrl-C ends after the update in hand.
+"rlaeSpan" is RLAE as published, to be compared with: no warm start, weights for spans of steps, no stops.
 
   --held-out A,B      paths or folders that say when to stop and which state is kept (default: a fifth of PATHS)
   --granularity G     token or span: an action holds for one step or for several (default token)
@@ -27,7 +28,7 @@ weights) or MAPPO (one agent per member with shared parameters). Ctrl-C ends aft
   --without-stop-stage  learn when to stop by reinforcement learning alone
   --without-groups a,b  leave out these groups of features: ${featureGroups.join(', ')}
   --seed N            (default 1)
-  --updates N         end after so many updates (default 200, with --minutes no limit)
+  --updates N         end after so many updates (default 200, with --minutes no limit; 0: no reinforcement learning)
   --minutes N         end after so many minutes
   --limit N           use so many cursors at most, of PATHS and of those held out
   --set G.NAME=V      a hyper-parameter, such as ppo.clipRange=0.1, gate.nEpochs=10, stop.entCoef=0.05,
@@ -40,7 +41,7 @@ weights) or MAPPO (one agent per member with shared parameters). Ctrl-C ends aft
 const backends = ['native', 'wasm'] as const;
 
 const hint =
-  'Usage: consort train PATHS... --algorithm ppo|mappo|gate --out FILE. More: consort train --help';
+  'Usage: consort train PATHS... --algorithm ppo|mappo|gate|rlaeSpan --out FILE. More: consort train --help';
 
 export const train: Command = { help, run };
 
@@ -76,7 +77,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   checkSettings(settings);
   const job: TrainingJob = {
     stop: new SharedArrayBuffer(4),
-    algorithm: choice('algorithm', values.algorithm, ['ppo', 'mappo', 'gate']),
+    algorithm: choice('algorithm', values.algorithm, ['ppo', 'mappo', 'gate', 'rlaeSpan']),
     gateKind: values['per-member'] ? 'perMember' : 'slots',
     combiner: choice('combiner', values.combiner, ['linear', 'geometric']),
     granularity: choice('granularity', values.granularity, ['token', 'span']),
@@ -84,7 +85,8 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     warmStart: values['without-warm-start'] ? 'hedge' : 'gate',
     stopStage: values['without-stop-stage'] ? 'none' : 'exact',
     seed: integerOption('seed', values.seed, hint),
-    nUpdates: optional('updates', values.updates) ?? (minutes === null ? 200 : null),
+    nUpdates:
+      (values.updates === '0' ? 0 : optional('updates', values.updates)) ?? (minutes === null ? 200 : null),
     minutes,
     limit: optional('limit', values.limit),
     isResumed: values.resume ?? false,
@@ -188,7 +190,7 @@ class Progress {
     this.#say(`${nTrain} cursors to train on, ${nHeldOut} held out; TensorFlow.js on ${backend}`);
   }
 
-  show(event: TrainingEvent): void {
+  show(event: TrainingEvent | RlaeSpanEvent): void {
     if (event.stage === 'gate') {
       const { epoch, trainBits, heldOutBits } = event;
       this.#say(`warm start ${epoch}: ${trainBits.toFixed(4)} bits/byte, held out ${heldOutBits.toFixed(4)}`);
@@ -201,6 +203,12 @@ class Progress {
       const { reward, shown, exact, bitsPerByte } = event;
       this.#say(
         `held out: reward ${reward.toFixed(4)}, shown ${percent(shown)}, exact ${percent(exact)}, ${bitsPerByte.toFixed(4)} bits/byte`,
+      );
+    } else if (event.stage === 'rlaeSpan') {
+      const { update, meanReward, approxKl, entropy } = event;
+      this.#firstUpdate ??= { update: update - 1, at: this.#start };
+      this.#say(
+        `update ${update}: reward ${meanReward.toFixed(4)}, kl ${approxKl.toFixed(4)}, entropy ${entropy.toFixed(2)}${this.#eta(update)}`,
       );
     } else {
       const { update, nRollouts, rolloutMs, updateMs } = event;

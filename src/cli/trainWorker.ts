@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { featureGroups, formatPolicyFile } from '../config/policyFile.ts';
 import { formatTrainingCheckpoint, parseTrainingCheckpoint } from '../config/trainingCheckpoint.ts';
 import { parseHyperParameters } from '../training/hyperParameters.ts';
+import { type RlaeSpanUpdate, trainRlaeSpanFile } from '../training/rlaeSpan.ts';
 import { openBackend } from '../training/tensorflow.ts';
 import {
   type TrainingCursor,
@@ -22,7 +23,7 @@ const trainingJobSchema = z.object({
   /** Where there are none, one cursor in five is held out. */
   heldOutFiles: z.array(z.string()),
   out: z.string(),
-  algorithm: z.enum(['ppo', 'mappo', 'gate']),
+  algorithm: z.enum(['ppo', 'mappo', 'gate', 'rlaeSpan']),
   gateKind: z.enum(['slots', 'perMember']),
   combiner: z.enum(['linear', 'geometric']),
   granularity: z.enum(['token', 'span']),
@@ -42,9 +43,12 @@ const trainingJobSchema = z.object({
 
 export type TrainingJob = z.output<typeof trainingJobSchema>;
 
+/** An update of RLAE as published. */
+export type RlaeSpanEvent = { readonly stage: 'rlaeSpan' } & Omit<RlaeSpanUpdate, 'rollouts'>;
+
 export type FromTrainWorker =
   | { readonly type: 'started'; readonly backend: string; readonly nTrain: number; readonly nHeldOut: number }
-  | { readonly type: 'event'; readonly event: TrainingEvent }
+  | { readonly type: 'event'; readonly event: TrainingEvent | RlaeSpanEvent }
   | { readonly type: 'done'; readonly training: Readonly<Record<string, unknown>> }
   | { readonly type: 'failed'; readonly message: string; readonly isDefect: boolean };
 
@@ -75,6 +79,32 @@ async function train(job: TrainingJob, post: (message: FromTrainWorker) => void)
   });
   post({ type: 'started', backend, nTrain: cursors.length, nHeldOut: heldOut.length });
 
+  const deadline = job.minutes === null ? Number.POSITIVE_INFINITY : started + job.minutes * 60_000;
+  const shouldStop = () => Atomics.load(stop, 0) === 1 || performance.now() > deadline;
+  const nUpdates = job.nUpdates ?? Number.POSITIVE_INFINITY;
+  const name = policyName(out);
+  const notes = {
+    date: new Date().toISOString().slice(0, 10),
+    backend,
+    trainPackages: new Set(cursors.map(({ packageName }) => packageName)).size,
+    trainCursors: cursors.length,
+  };
+  const onEvent = (event: TrainingEvent) => post({ type: 'event', event });
+  if (algorithm === 'rlaeSpan') {
+    const { spanLength } = policy;
+    const file = await trainRlaeSpanFile(
+      {
+        ...{ cursors, seed, spanLength, nUpdates, hyperParameters: ppo },
+        async onUpdate({ rollouts, ...update }) {
+          post({ type: 'event', event: { stage: 'rlaeSpan', ...update } });
+          return !shouldStop();
+        },
+      },
+      { name, notes },
+    );
+    await writeWhole(out, formatPolicyFile(file));
+    return file.training;
+  }
   const chosen = {
     algorithm,
     gateKind,
@@ -91,27 +121,23 @@ async function train(job: TrainingJob, post: (message: FromTrainWorker) => void)
   const identity = JSON.stringify({ ...chosen, files: [job.trainFiles, job.heldOutFiles, job.limit] });
   const checkpointPath = `${out}.checkpoint`;
   const resume = job.isResumed ? readCheckpoint(checkpointPath, identity) : undefined;
-  const deadline = job.minutes === null ? Number.POSITIVE_INFINITY : started + job.minutes * 60_000;
   const file = await trainPolicy({
     ...chosen,
     ...policy,
-    name: policyName(out),
+    name,
     train: cursors,
     heldOut,
-    nUpdates: job.nUpdates ?? Number.POSITIVE_INFINITY,
+    nUpdates,
     notes: {
-      date: new Date().toISOString().slice(0, 10),
-      backend,
-      trainPackages: new Set(cursors.map(({ packageName }) => packageName)).size,
-      trainCursors: cursors.length,
+      ...notes,
       heldOutCursors: heldOut.length,
       hyperParameters: { ppo, gate, stop: stopStage, policy },
       warmStart,
     },
     ...(resume ? { resume } : {}),
-    shouldStop: () => Atomics.load(stop, 0) === 1 || performance.now() > deadline,
+    shouldStop,
     clock: () => performance.now(),
-    onEvent: (event) => post({ type: 'event', event }),
+    onEvent,
     onState: (state) => writeWhole(checkpointPath, formatTrainingCheckpoint(identity, state)),
   });
   await writeWhole(out, formatPolicyFile(file));

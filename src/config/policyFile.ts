@@ -53,8 +53,10 @@ const policySchema = z
       .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be letters, digits, dots, dashes and underscores'),
     version: z.string().min(1).describe("The policy's own version."),
     algorithm: z
-      .enum(['ppo', 'mappo', 'gate'])
-      .describe('How it was learned: one agent, one agent per member, or by log-loss alone.'),
+      .enum(['ppo', 'mappo', 'gate', 'rlaeSpan'])
+      .describe(
+        'How it was learned: one agent, one agent per member, by log-loss alone, or RLAE as published.',
+      ),
     combiner: z.enum(['linear', 'geometric']).describe('What its weights are weights of.'),
     granularity: z
       .enum(['token', 'span'])
@@ -171,8 +173,8 @@ type NetworkOwner = Pick<PolicyFile, 'algorithm' | 'members' | 'observation' | '
 /** What does not fit in a file whose layers are sound by themselves. */
 function misfit({ algorithm, members, observation, network }: NetworkOwner): string | undefined {
   const isPerMember = members === '*';
-  if (algorithm === 'ppo' && isPerMember)
-    return 'members: ppo has an output for each member it names, not for "*"';
+  if ((algorithm === 'ppo' || algorithm === 'rlaeSpan') && isPerMember)
+    return `members: ${algorithm} has an output for each member it names, not for "*"`;
   if (algorithm === 'mappo' && !isPerMember) return 'members: mappo has one agent per member: "*"';
   if (!isPerMember && new Set(members).size < members.length) return 'members: one is named twice';
   const { memberFeatures, sharedFeatures } = observation;

@@ -56,12 +56,14 @@ export async function evaluatePaths(
   return conclude(results, options);
 }
 
-/** Of every contender, this many completions are made live, to be timed. */
-const nTimed = 30;
+export interface EvaluateLiveOptions extends EvaluateOptions, LiveCursorOptions {
+  /** Of every contender, about this many completions are made live, to be timed; 30 by default. */
+  readonly nTimed?: number;
+}
 
 /** Runs every contender at the same positions, with the members themselves: the protocol of ARCHITECTURE.md. */
-export async function evaluate(options: EvaluateOptions & LiveCursorOptions): Promise<Evaluation> {
-  const { positions, contenders, signal } = options;
+export async function evaluate(options: EvaluateLiveOptions): Promise<Evaluation> {
+  const { positions, contenders, signal, nTimed = 30 } = options;
   const results = emptyResults(contenders);
   const timedEvery = Math.max(1, Math.floor(positions.length / nTimed));
   for await (const cursor of liveCursors(options)) {

@@ -46,6 +46,18 @@ export const baseExponent = (nMembers: number): number => Math.min(0.6, 1.5 / nM
 
 /** Why a policy cannot set the weights of these members; nothing where it can. */
 export function actorProblem(
+  file: Pick<PolicyFile, 'name' | 'members' | 'observation' | 'algorithm'>,
+  memberIds: readonly string[],
+): PolicyProblem | undefined {
+  if (file.algorithm !== 'rlaeSpan') return misfit(file, memberIds);
+  return {
+    message: `The policy ${file.name} was made to be compared with, and does not serve.`,
+    hint: 'Choose another policy.',
+  };
+}
+
+/** Why a policy does not fit these members and this program; nothing where it does. */
+export function misfit(
   { name, members, observation }: Pick<PolicyFile, 'name' | 'members' | 'observation'>,
   memberIds: readonly string[],
 ): PolicyProblem | undefined {

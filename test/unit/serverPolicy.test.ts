@@ -117,6 +117,16 @@ test('where a member takes part that the policy does not know, Hedge takes over'
   expect(log.length).toBe(1);
 });
 
+test('a policy that was only made to be compared with does not serve', async () => {
+  const published = untrainedPolicy(['a', 'b'], { name: 'published', algorithm: 'rlaeSpan' });
+  const { engine, complete } = await start({ policyPath: write('published', published) });
+  await complete();
+  expect(engine.status().policy).toMatchObject({
+    name: 'hedge',
+    message: expect.stringMatching(/published was made to be compared with/),
+  });
+});
+
 test('a policy may keep silent, but not where the person asks', async () => {
   const policyPath = write('silent', randomPolicy('*', { name: 'silent' }, 100));
   const { complete } = await start({ policyPath });

@@ -2,9 +2,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { readPolicyContender } from '../../src/cli/policyChoice.ts';
 import { run } from '../../src/cli/run.ts';
 import { parsePolicyFile } from '../../src/config/policyFile.ts';
 import { encodeCursor, encodeHeader } from '../../src/evaluation/pathStore.ts';
+import { RlaeSpanPolicy } from '../../src/evaluation/rlaeSpanPolicy.ts';
+import { actorProblem } from '../../src/policy/actorPolicy.ts';
 import { readTexts, toyCursor } from '../support/collected.ts';
 import { says } from '../support/toyStream.ts';
 
@@ -53,7 +56,10 @@ describe('wrong usage ends with code 2, a reason and a hint', () => {
     [['a', '--out', 'b', '--algorithm', 'ppo', '--set', 'ppo.clip=1'], /of ppo there are learningRate/],
     [['a', '--out', 'b', '--algorithm', 'ppo', '--set', 'ppo.clipRange=x'], /ppo.clipRange is a number/],
     [['a', '--out', 'b', '--algorithm', 'ppo', '--set', 'clipRange=1'], /is not like ppo.clipRange=0.1/],
-    [['a', '--out', 'b', '--algorithm', 'ppo', '--updates', '0'], /--updates must be a whole number/],
+    [
+      ['a', '--out', 'b', '--algorithm', 'ppo', '--updates', '-1'],
+      /'--updates'|--updates must be a whole number/,
+    ],
   ];
   test.each(cases)('%j', async (args, expected) => {
     const { status, stderr } = await consort(...args);
@@ -84,6 +90,31 @@ test('it trains in a worker, shows how it goes, and goes on from its checkpoint'
   const other = await consort(...always, '--updates', '2', '--resume', '--seed', '2');
   expect(other.stderr).toMatch(/checkpoint is of a training with other options/);
   expect(other.status).toBe(1);
+});
+
+test('RLAE as published is trained to be compared with, and serves nobody', async () => {
+  const paths = await pathFile('published.paths', 5);
+  const out = join(folder, 'rlaeSpan.json');
+  const options = ['--updates', '2', '--set', 'ppo.nSteps=16', '--backend', 'wasm', '--json'];
+  const { status, stderr, stdout } = await consort(
+    paths,
+    '--algorithm',
+    'rlaeSpan',
+    '--out',
+    out,
+    ...options,
+  );
+  expect(stderr).toMatch(/update 1: reward[\s\S]*update 2: reward/);
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout).training).toMatchObject({ updates: 2, trainCursors: 4 });
+  const { file } = parsePolicyFile(readFileSync(out, 'utf8'));
+  if (!file) throw new Error('It is no policy file');
+  expect(file.observation.groups).not.toContain('hedge');
+  const { live } = readPolicyContender(out);
+  const members = [{ id: 'b', kind: 'neural' as const }];
+  const exponents = { fresh: new Float64Array(1), carried: new Float64Array(1) };
+  expect(live?.createPolicy({ languageId: 'python', members, exponents })).toBeInstanceOf(RlaeSpanPolicy);
+  expect(actorProblem(file, ['b'])?.message).toMatch(/was made to be compared with/);
 });
 
 test('what cannot be read is said in a sentence', async () => {

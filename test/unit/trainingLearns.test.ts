@@ -13,8 +13,9 @@ import {
   type TrainingState,
   trainPolicy,
 } from '../../src/training/trainPolicy.ts';
+import { oneIsRight } from '../support/oneIsRight.ts';
 import { toyCursor } from '../support/toyCursor.ts';
-import { says, type ToyModel } from '../support/toyStream.ts';
+import { says } from '../support/toyStream.ts';
 
 // Seconds where nothing else runs.
 vi.setConfig({ testTimeout: 300_000 });
@@ -22,24 +23,6 @@ vi.setConfig({ testTimeout: 300_000 });
 beforeAll(async () => {
   await openBackend('wasm');
 });
-
-const targets = ['a + b', 'get(it)'];
-
-/**
- * One member is always right, though it gives the truth only a quarter and the rest to symbols all over; the other is
- * sure of what is never right. Only who has nine tenths of the weight is sure to write the truth.
- */
-const oneIsRight = targets.map((target) =>
-  toyCursor({ target, models: { neural: () => ({ z: 0.9, '~': 0.1 }), ngram: hints(target) } }),
-);
-
-function hints(text: string): ToyModel {
-  const others = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ!#%&*-/:;<>?@[]^_|~'];
-  return (soFar) => {
-    const next = text.startsWith(soFar) ? (text[soFar.length] ?? 'END') : 'END';
-    return { ...Object.fromEntries(others.map((other) => [other, 0.75 / others.length])), [next]: 0.25 };
-  };
-}
 
 const options: TrainingOptions = {
   name: 'toy',
