@@ -6,6 +6,7 @@ import '../src/config/noTelemetry.ts';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadMemberManifest } from '../src/config/memberManifest.ts';
+import { lexemeClasses } from '../src/lm/lexeme.ts';
 import type { Member } from '../src/lm/member.ts';
 import { openNeuralMember } from '../src/lm/neural/neuralMember.ts';
 import { NgramIndex } from '../src/lm/ngram/ngramIndex.ts';
@@ -63,12 +64,20 @@ function timeRound(policy: Policy): { weights: number; observe: number } {
   const out = new Float64Array(nMembers);
   policy.begin(situation);
   const weights = processorTime(() => {
-    for (const state of states) policy.weights(out, state);
+    for (const state of states) {
+      policy.weights(out, state);
+      // As in the decode loop: whether the text ends is asked where a lexeme begins.
+      if (beginsLexeme(state)) policy.stops?.(state);
+    }
   });
   const observe = processorTime(() => {
     for (const state of states) policy.observe?.(state.text[state.length], state);
   });
   return { weights: weights / states.length, observe: observe / states.length };
+}
+
+function beginsLexeme({ text: bytes, length }: StepState): boolean {
+  return length === 0 || lexemeClasses[bytes[length]] !== lexemeClasses[bytes[length - 1]];
 }
 
 /** In microseconds; other processes do not count. */

@@ -115,7 +115,8 @@ class ActorPolicy implements Policy {
   readonly #baseExponent: number;
   /** By member. */
   readonly #action: Float64Array;
-  #stopProbability = 0;
+  /** Of ending the text, and whether it would; NaN until it is asked for. */
+  #stopProbability = Number.NaN;
   #wantsStop = false;
   /** Whether an action has been chosen whose step has not begun. */
   #isPending = false;
@@ -170,6 +171,7 @@ class ActorPolicy implements Policy {
   #stops(): boolean {
     if (!this.#isPending) return false;
     this.#couldStop = true;
+    if (Number.isNaN(this.#stopProbability)) this.#chooseStop(this.#file.stopThreshold);
     if (this.#wantsStop) this.#record(true);
     return this.#wantsStop;
   }
@@ -199,10 +201,15 @@ class ActorPolicy implements Policy {
       const mean = this.#network.action[this.#rows[i]];
       this.#action[i] = random ? mean + sigma * normal(random) : mean;
     }
-    this.#stopProbability = sigmoid(this.#network.stopLogit);
-    this.#wantsStop = this.#stopProbability > (random ? random() : this.#file.stopThreshold);
     this.#isPending = true;
     this.#couldStop = false;
+    this.#stopProbability = Number.NaN;
+    if (random) this.#chooseStop(random());
+  }
+
+  #chooseStop(threshold: number): void {
+    this.#stopProbability = sigmoid(this.#network.stopLogit);
+    this.#wantsStop = this.#stopProbability > threshold;
   }
 
   /** To the rows of the members; those of others stay 0. */
@@ -257,7 +264,9 @@ class ActorPolicy implements Policy {
       actionLogProbabilities: new Float32Array(nRows),
       couldStop: this.#couldStop,
       stop,
-      stopLogProbability: Math.log(stop ? this.#stopProbability : 1 - this.#stopProbability),
+      stopLogProbability: Number.isNaN(this.#stopProbability)
+        ? 0
+        : Math.log(stop ? this.#stopProbability : 1 - this.#stopProbability),
     };
     const { logSigma } = this.#file;
     for (let i = 0; i < this.#rows.length; i++) {

@@ -12,6 +12,9 @@ export class Dense {
   /** Padded to whole blocks. */
   readonly #padded: Float64Array;
   readonly #outputs: Float64Array;
+  /** The inputs that are not 0, and which they are. */
+  readonly #values: Float64Array;
+  readonly #places: Uint16Array;
 
   constructor({ inputs, outputs, weights, bias }: DenseLayer) {
     const nPadded = Math.ceil(outputs / BLOCK) * BLOCK;
@@ -27,11 +30,26 @@ export class Dense {
     }
     this.#padded = new Float64Array(nPadded);
     this.#outputs = this.#padded.subarray(0, outputs);
+    this.#values = new Float64Array(inputs);
+    this.#places = new Uint16Array(inputs);
   }
 
   /** inputs · weights + bias. The next run overwrites it. */
   run(input: Float64Array): Float64Array {
     multiply(this.#weights, this.#bias, input, this.#inputs, this.#padded);
+    return this.#outputs;
+  }
+
+  /** The same for inputs of which many are 0: those from `start` on, as many as the layer has. */
+  runSparse(input: Float32Array, start: number): Float64Array {
+    let n = 0;
+    for (let i = 0; i < this.#inputs; i++) {
+      const value = input[start + i];
+      this.#values[n] = value;
+      this.#places[n] = i * BLOCK;
+      if (value !== 0) n++;
+    }
+    multiplySome(this.#weights, this.#bias, this.#values, this.#places, n, this.#inputs, this.#padded);
     return this.#outputs;
   }
 
@@ -83,6 +101,56 @@ function multiply(
       c += x * weights[at + 2];
       d += x * weights[at + 3];
       at += BLOCK;
+    }
+    out[o] = a + a2;
+    out[o + 1] = b + b2;
+    out[o + 2] = c + c2;
+    out[o + 3] = d + d2;
+  }
+}
+
+/** As `multiply`, for `values[0..n)`, whose rows begin at `places` in each block of weights. */
+function multiplySome(
+  weights: Float64Array,
+  bias: Float64Array,
+  values: Float64Array,
+  places: Uint16Array,
+  n: number,
+  inputs: number,
+  out: Float64Array,
+): void {
+  for (let o = 0; o < out.length; o += BLOCK) {
+    const block = o * inputs;
+    let a = bias[o];
+    let b = bias[o + 1];
+    let c = bias[o + 2];
+    let d = bias[o + 3];
+    let a2 = 0;
+    let b2 = 0;
+    let c2 = 0;
+    let d2 = 0;
+    let k = 0;
+    for (; k + 1 < n; k += 2) {
+      const x = values[k];
+      const y = values[k + 1];
+      const at = block + places[k];
+      const next = block + places[k + 1];
+      a += x * weights[at];
+      b += x * weights[at + 1];
+      c += x * weights[at + 2];
+      d += x * weights[at + 3];
+      a2 += y * weights[next];
+      b2 += y * weights[next + 1];
+      c2 += y * weights[next + 2];
+      d2 += y * weights[next + 3];
+    }
+    if (k < n) {
+      const x = values[k];
+      const at = block + places[k];
+      a += x * weights[at];
+      b += x * weights[at + 1];
+      c += x * weights[at + 2];
+      d += x * weights[at + 3];
     }
     out[o] = a + a2;
     out[o + 1] = b + b2;

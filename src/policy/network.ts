@@ -7,6 +7,7 @@ import type { Observation } from './observation.ts';
 export interface ActorNetwork {
   /** u, one per row of the observation that was run last. */
   readonly action: Float64Array;
+  /** Computed where it is asked for: most places are within a lexeme, where no text ends. */
   readonly stopLogit: number;
   /** Reads an observation with as many rows as there are members here. */
   run(observation: Observation): void;
@@ -76,28 +77,38 @@ export function initialNetwork(shape: NetworkShape, random: () => number): Polic
 /** One agent for all members. The observation's rows are the members it knows, in order; absent ones are 0. */
 export class JointNetwork implements ActorNetwork {
   readonly action: Float64Array;
-  stopLogit = 0;
+  readonly #first: Dense;
   readonly #hidden: readonly Dense[];
   readonly #action: Dense;
   readonly #stopHidden: readonly Dense[];
   readonly #stop: Dense;
-  readonly #input: Float64Array;
+  readonly #input: Float32Array;
+  /** The last hidden layer. */
+  #top: Float64Array;
 
   constructor(network: PolicyNetwork) {
-    this.#hidden = network.hidden.map((layer) => new Dense(layer));
+    const [first, ...rest] = network.hidden;
+    this.#first = new Dense(first);
+    this.#hidden = rest.map((layer) => new Dense(layer));
     this.#action = new Dense(network.action);
     this.#stopHidden = network.stopHidden.map((layer) => new Dense(layer));
     this.#stop = new Dense(network.stop);
-    this.#input = new Float64Array(network.hidden[0].inputs);
+    this.#input = new Float32Array(first.inputs);
+    this.#top = new Float64Array(network.action.inputs);
     this.action = new Float64Array(network.action.outputs);
+  }
+
+  get stopLogit(): number {
+    return this.#stop.run(runTanh(this.#stopHidden, this.#top))[0];
   }
 
   run({ members, shared }: Observation): void {
     this.#input.set(shared);
     this.#input.set(members, SHARED_FEATURES);
-    const hidden = runTanh(this.#hidden, this.#input);
-    this.action.set(this.#action.run(hidden));
-    this.stopLogit = this.#stop.run(runTanh(this.#stopHidden, hidden))[0];
+    const seen = this.#first.runSparse(this.#input, 0);
+    for (let k = 0; k < seen.length; k++) seen[k] = tanh(seen[k]);
+    this.#top = runTanh(this.#hidden, seen);
+    this.action.set(this.#action.run(this.#top));
   }
 }
 
@@ -107,7 +118,6 @@ export class JointNetwork implements ActorNetwork {
  */
 export class PerMemberNetwork implements ActorNetwork {
   readonly action: Float64Array;
-  stopLogit = 0;
   readonly #nMembers: number;
   readonly #own: Dense;
   readonly #others: Dense;
@@ -116,12 +126,11 @@ export class PerMemberNetwork implements ActorNetwork {
   readonly #action: Dense;
   readonly #stopHidden: readonly Dense[];
   readonly #stop: Dense;
-  readonly #features = new Float64Array(MEMBER_FEATURES);
   readonly #sum = new Float64Array(MEMBER_FEATURES);
-  readonly #sharedInput = new Float64Array(SHARED_FEATURES);
   readonly #first: Float64Array;
   readonly #common: Float64Array;
-  readonly #mean: Float64Array;
+  /** What the stop is decided from: the mean of the members' last hidden layers, and what all share. */
+  readonly #stopInput: Float64Array;
 
   constructor(network: PolicyNetwork, nMembers: number) {
     const [first, ...rest] = network.hidden;
@@ -145,8 +154,12 @@ export class PerMemberNetwork implements ActorNetwork {
     this.#first = new Float64Array(first.outputs);
     this.#common = new Float64Array(first.outputs);
     const stopInputs = network.stopHidden[0]?.inputs ?? network.stop.inputs;
-    this.#mean = new Float64Array(stopInputs);
+    this.#stopInput = new Float64Array(stopInputs);
     this.action = new Float64Array(nMembers);
+  }
+
+  get stopLogit(): number {
+    return this.#stop.run(runTanh(this.#stopHidden, this.#stopInput))[0];
   }
 
   run({ members, shared }: Observation): void {
@@ -155,22 +168,21 @@ export class PerMemberNetwork implements ActorNetwork {
     for (let i = 0; i < nMembers; i++) {
       for (let k = 0; k < MEMBER_FEATURES; k++) sum[k] += members[i * MEMBER_FEATURES + k];
     }
-    this.#sharedInput.set(shared);
     const fromOthers = this.#others.run(sum);
-    const fromShared = this.#shared.run(this.#sharedInput);
+    const fromShared = this.#shared.runSparse(shared, 0);
     for (let k = 0; k < this.#common.length; k++) this.#common[k] = fromOthers[k] + fromShared[k];
 
-    const mean = this.#mean.fill(0);
+    const stopInput = this.#stopInput.fill(0);
     for (let i = 0; i < nMembers; i++) {
-      for (let k = 0; k < MEMBER_FEATURES; k++) this.#features[k] = members[i * MEMBER_FEATURES + k];
-      const own = this.#own.run(this.#features);
+      const own = this.#own.runSparse(members, i * MEMBER_FEATURES);
       for (let k = 0; k < own.length; k++) this.#first[k] = tanh(own[k] + this.#common[k]);
       const top = runTanh(this.#hidden, this.#first);
       this.action[i] = this.#action.run(top)[0];
-      for (let k = 0; k < top.length; k++) mean[k] += top[k] / nMembers;
+      for (let k = 0; k < top.length; k++) stopInput[k] += top[k];
     }
-    mean.set(shared, mean.length - SHARED_FEATURES);
-    this.stopLogit = this.#stop.run(runTanh(this.#stopHidden, mean))[0];
+    const nTop = stopInput.length - SHARED_FEATURES;
+    for (let k = 0; k < nTop; k++) stopInput[k] /= nMembers;
+    stopInput.set(shared, nTop);
   }
 }
 

@@ -210,12 +210,21 @@ function mix(
   hedgeLogWeights: Float64Array,
   out: Float64Array,
 ): void {
-  out.fill(0);
   let sum = 0;
   for (let i = 0; i < lag.length; i++) if (lag[i] === 0) sum += Math.exp(hedgeLogWeights[i]);
+  if (sum === 0) return void out.fill(0);
+  let isFirst = true;
   for (let i = 0; i < lag.length; i++) {
-    if (lag[i] === 0) addScaled(distributions[i], Math.exp(hedgeLogWeights[i]) / sum, out);
+    if (lag[i] > 0) continue;
+    const scale = Math.exp(hedgeLogWeights[i]) / sum;
+    if (isFirst) setScaled(distributions[i], scale, out);
+    else addScaled(distributions[i], scale, out);
+    isFirst = false;
   }
+}
+
+function setScaled(values: Float64Array, scale: number, out: Float64Array): void {
+  for (let b = 0; b < SYMBOLS; b++) out[b] = scale * values[b];
 }
 
 function addScaled(values: Float64Array, scale: number, out: Float64Array): void {
