@@ -1,12 +1,12 @@
-import { lexemeClasses } from '../lm/lexeme.ts';
 import { END, NEWLINE, SYMBOLS } from '../lm/symbols.ts';
+import { StepStatistics } from '../policy/stepStatistics.ts';
 import { type Outcome, sureEnough } from './contender.ts';
 import type { CollectedCursor } from './pathStore.ts';
 import { encodeText } from './targetIndex.ts';
 import { simulatedReward } from './typist.ts';
 
 /** What the members gave the steps of true text: ln p of a step under weights w is ln Σ wᵢ Aᵢ − ln Σ wᵢ aᵢ. */
-export interface StepStatistics {
+export interface StepProbabilities {
   /** Per step and member: its probability of the step's symbols and then of any that does not go on with it. */
   readonly taken: Float64Array[];
   /** Per step and member: its mass, at the step's start, of the symbols that may begin a step there. */
@@ -18,7 +18,7 @@ export interface StepStatistics {
  * wᵢ ← wᵢ · Σ_t (A_ti / Σ_j w_j A_tj) ÷ Σ_t (a_ti / Σ_j w_j a_tj), the maximum of a lower bound that touches the
  * log-likelihood at w (expectation-maximisation, with the second term bounded by its tangent), so it never falls.
  */
-export function fitWeights({ taken, possible }: StepStatistics, nIterations = 200): Float64Array {
+export function fitWeights({ taken, possible }: StepProbabilities, nIterations = 200): Float64Array {
   const nMembers = taken[0].length;
   const weights = new Float64Array(nMembers).fill(1 / nMembers);
   for (let iteration = 0; iteration < nIterations; iteration++) {
@@ -43,28 +43,20 @@ function shares(rows: readonly Float64Array[], weights: Float64Array): Float64Ar
 }
 
 /** The steps of the cursors' true texts. All cursors have the same members. */
-export function stepStatistics(cursors: readonly CollectedCursor[]): StepStatistics {
+export function stepStatistics(cursors: readonly CollectedCursor[]): StepProbabilities {
   const taken: Float64Array[] = [];
   const possible: Float64Array[] = [];
   for (const cursor of cursors) {
-    const nMembers = cursor.members.length;
+    const steps = new StepStatistics(cursor.members.length, ({ logStep, logStart }) => {
+      taken.push(logStep.map(Math.exp));
+      possible.push(logStart.map(Math.exp));
+    });
     const target = encodeText(cursor.target);
-    let row = new Float64Array(nMembers).fill(1);
-    taken.push(row);
-    possible.push(new Float64Array(nMembers).fill(1));
     for (const [at, node] of cursor.truePath.entries()) {
-      const symbol = at < target.length ? target[at] : END;
-      const before = at > 0 ? lexemeClasses[target[at - 1]] : -1;
-      const begins = at > 0 && lexemeClasses[symbol] !== before;
-      const distributions = Array.from({ length: nMembers }, (_, i) => folded(cursor.distribution(i, node)));
-      if (begins) {
-        const mayBegin = Float64Array.from(distributions, (p) => massBeyond(p, before));
-        for (let i = 0; i < nMembers; i++) row[i] *= mayBegin[i];
-        row = new Float64Array(nMembers).fill(1);
-        taken.push(row);
-        possible.push(mayBegin);
-      }
-      for (let i = 0; i < nMembers; i++) row[i] *= distributions[i][symbol];
+      const distributions = cursor.members.map((_, i) =>
+        Float64Array.from(folded(cursor.distribution(i, node))),
+      );
+      steps.observe(at < target.length ? target[at] : END, { distributions });
     }
   }
   return { taken, possible };
@@ -186,12 +178,6 @@ function folded(distribution: Float32Array): Float32Array {
   copy[NEWLINE] = 0;
   copy[CARRIAGE_RETURN] = 0;
   return copy;
-}
-
-function massBeyond(distribution: Float32Array, lexeme: number): number {
-  let sum = 0;
-  for (let b = 0; b < SYMBOLS; b++) if (lexemeClasses[b] !== lexeme) sum += distribution[b];
-  return sum;
 }
 
 const CARRIAGE_RETURN = 13;

@@ -6,6 +6,7 @@ import { baseExponent } from '../policy/actorPolicy.ts';
 import { Hedge } from '../policy/hedge.ts';
 import { createObservation, type Observation, ObservationTracker } from '../policy/observation.ts';
 import type { Policy, Situation, StepState } from '../policy/policy.ts';
+import { StepStatistics } from '../policy/stepStatistics.ts';
 import type { Decision } from './decisions.ts';
 import { type Layout, placed } from './layout.ts';
 
@@ -26,6 +27,7 @@ export class StepReader implements Policy {
   readonly #hedge: Hedge;
   readonly #logHedge: Float64Array;
   readonly #seen: Observation;
+  readonly #statistics: StepStatistics;
   /** Of the step that is read now. */
   #class: number = lexemeClass.none;
   #nSteps = 0;
@@ -50,6 +52,11 @@ export class StepReader implements Policy {
     this.#hedge = new Hedge(nMembers);
     this.#logHedge = new Float64Array(nMembers);
     this.#seen = createObservation(nMembers);
+    this.#statistics = new StepStatistics(nMembers, ({ logStep, logStart }) => {
+      const step = this.#steps[this.#steps.length - 1];
+      step.logStep.set(placed(logStep, this.#places, layout));
+      step.logMayBegin.set(placed(logStart, this.#places, layout));
+    });
   }
 
   begin(situation: Situation): void {
@@ -57,6 +64,7 @@ export class StepReader implements Policy {
     this.#hedge.weights(this.#logHedge);
     for (let i = 0; i < this.#logHedge.length; i++) this.#logHedge[i] = Math.log(this.#logHedge[i]);
     this.#tracker.begin(situation);
+    this.#statistics.begin();
   }
 
   weights(out: Float64Array): void {
@@ -65,30 +73,26 @@ export class StepReader implements Policy {
   }
 
   observe(symbol: number, state: StepState): void {
-    const { distributions, length } = state;
     const symbolClass = lexemeClasses[symbol];
-    const node = this.#cursor.truePath[length];
-    const factor = (possible: Float32Array, happened: Float32Array) =>
-      this.#factors.push({ stepIdx: this.#steps.length - 1, cursor: this.#cursor, node, possible, happened });
-    const happened = symbolSet(symbol);
+    const { length } = state;
+    const happened = singleSymbols[symbol];
     if (symbolClass === this.#class) {
-      this.#addToStep(distributions, happened);
-      factor(everySymbol, happened);
+      this.#addFactor(length, everySymbol, happened);
     } else {
-      const mayBegin = beginners(this.#class);
+      const mayBegin = ofAnotherClass[this.#class];
       if (this.#class !== lexemeClass.none) {
-        this.#addToStep(distributions, mayBegin);
-        factor(everySymbol, mayBegin);
+        this.#statistics.endStep(state);
+        this.#addFactor(length, everySymbol, mayBegin);
       }
-      this.#beginStep(state, mayBegin);
-      this.#addToStep(distributions, happened);
-      factor(mayBegin, happened);
+      this.#beginStep(state);
+      this.#addFactor(length, mayBegin, happened);
     }
     this.#class = symbolClass;
+    this.#statistics.observe(symbol, state);
     this.#tracker.observe(symbol, state);
   }
 
-  #beginStep(state: StepState, mayBegin: Float32Array): void {
+  #beginStep(state: StepState): void {
     if (this.#nSteps++ % this.#layout.spanLength === 0 || this.#decision === undefined) {
       this.#tracker.write(state, this.#logHedge, this.#seen);
       const members = placed(
@@ -100,18 +104,24 @@ export class StepReader implements Policy {
       const shared = Float32Array.from(this.#seen.shared);
       this.#decision = { members, shared, present: this.#present, changes: null, stopped: null };
     }
-    const logMasses = state.distributions.map((distribution) => logMass(distribution, mayBegin));
     this.#steps.push({
       decision: this.#decision,
       logHedge: placed(this.#logHedge, this.#places, this.#layout),
       logStep: new Float32Array(this.#layout.shape.nMembers),
-      logMayBegin: placed(logMasses, this.#places, this.#layout),
+      logMayBegin: new Float32Array(this.#layout.shape.nMembers),
     });
   }
 
-  #addToStep(distributions: readonly Float64Array[], happened: Float32Array): void {
-    const { logStep } = this.#steps[this.#steps.length - 1];
-    for (const [i, place] of this.#places.entries()) logStep[place] += logMass(distributions[i], happened);
+  #addFactor(length: number, possible: Float32Array, happened: Float32Array): void {
+    if (this.#combiner === 'linear') return;
+    const node = this.#cursor.truePath[length];
+    this.#factors.push({
+      stepIdx: this.#steps.length - 1,
+      cursor: this.#cursor,
+      node,
+      possible,
+      happened,
+    });
   }
 }
 
@@ -151,19 +161,3 @@ const singleSymbols = Array.from({ length: SYMBOLS }, (_, symbol) => {
 const ofAnotherClass = Object.values(lexemeClass).map((own) =>
   Float32Array.from(lexemeClasses, (other) => (other === own ? 0 : 1)),
 );
-
-function symbolSet(symbol: number): Float32Array {
-  return singleSymbols[symbol];
-}
-
-function beginners(previousClass: number): Float32Array {
-  return ofAnotherClass[previousClass];
-}
-
-function logMass(distribution: Float64Array, symbols: Float32Array): number {
-  let mass = 0;
-  for (let b = 0; b < SYMBOLS; b++) mass += distribution[b] * symbols[b];
-  return Math.log(Math.max(leastMass, mass));
-}
-
-const leastMass = 1e-30;
