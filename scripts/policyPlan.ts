@@ -54,6 +54,10 @@ const costs = {
   timedCompletion: 1.2,
 };
 
+/** Of the probability of stopping above which a policy stops: the higher, the more is shown. */
+const thresholds = [0.3, 0.7, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995];
+const variants = ['mappo', ...thresholds.map((threshold) => `mappo@${threshold}`)];
+
 /** About the passes that the warm start and the stage after it take until they stop. */
 const nPasses = 20;
 
@@ -246,7 +250,16 @@ export function planPolicies({ work, packages, sizes }: PlanOptions): Job[] {
     ),
   ];
   const groupFiles = ['allGroups', ...featureGroups.map((group) => `without-${group}`)].map(ablation);
+  const howMuch = (name: string, place: string) =>
+    evaluate(
+      name,
+      ['tune'],
+      [place, '--stop-thresholds', thresholds.join(), '--policies', ['hedge', ...variants].join()],
+      1 + variants.length,
+    );
   const further: Job[] = [
+    howMuch('howMuchToShow', paths.test),
+    howMuch('howMuchToShowOnPolicyDev', paths.dev),
     evaluate(
       'withoutNgram',
       ['tune'],
@@ -289,7 +302,14 @@ export function planPolicies({ work, packages, sizes }: PlanOptions): Job[] {
       groupFiles.length,
     ),
   ];
-  const furtherResults = ['ablations', 'groups', 'withoutNgram', 'fromTypeScriptToPython'];
+  const furtherResults = [
+    'howMuchToShow',
+    'howMuchToShowOnPolicyDev',
+    'ablations',
+    'groups',
+    'withoutNgram',
+    'fromTypeScriptToPython',
+  ];
   return [
     ...collectTrain,
     ...collectDev,

@@ -26,6 +26,8 @@ taken from what "consort collect" has kept: thousands of cursors in seconds, and
   --policies a,b      only these, by name, or files of policies; the first is what all are compared with
   --learned DIR       take learned policies and tuned baselines from this folder, not those that come with the program
   --without-group G   zero this group of features in the policies that are read from files (a,b for several)
+  --stop-thresholds X,Y  also each learned policy that stops by itself, as it is with these thresholds instead of its own: the
+                      higher, the more is shown; they are named NAME@X
   --members a,b       only these neural members (of those collected, with --paths)
   --models DIR        take the neural members from this folder of members
   --without-ngram     leave the workspace member out
@@ -48,6 +50,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     policies: { type: 'string' },
     learned: { type: 'string' },
     'without-group': { type: 'string' },
+    'stop-thresholds': { type: 'string' },
     members: { type: 'string' },
     models: { type: 'string' },
     'without-ngram': { type: 'boolean' },
@@ -71,6 +74,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   };
   const folder = values.learned === undefined ? bundledPoliciesPath() : resolvePath(values.learned);
   const withoutGroups = listOption(values['without-group']) ?? [];
+  const stopThresholds = listOption(values['stop-thresholds'])?.map(probability) ?? [];
   const request: Request = {
     places: positionals.map(resolvePath),
     seeds,
@@ -79,7 +83,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     membersOptions,
     contendersFor: async (memberIds, tokenMembers) =>
       selectContenders(
-        await knownContenders(memberIds, { folder, withoutGroups, tokenMembers }),
+        await knownContenders(memberIds, { folder, withoutGroups, stopThresholds, tokenMembers }),
         listOption(values.policies),
       ),
     onProgress: (done) => showProgress(terminal, done),
@@ -95,6 +99,12 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     values.json ? toJson(values.lines ? { ...result, lines } : result) : evaluationTable(result),
     values.out,
   );
+}
+
+function probability(text: string): number {
+  const value = Number(text);
+  if (text !== '' && value >= 0 && value <= 1) return value;
+  throw new UsageError(`--stop-thresholds must be numbers from 0 to 1, not "${text}"`, hint);
 }
 
 interface Request {

@@ -35,13 +35,15 @@ export interface KnownOptions {
   readonly folder: string;
   /** Groups of features that learned policies do not see. */
   readonly withoutGroups?: readonly string[];
+  /** A policy that stops by itself is there under each of these thresholds too, as `name@threshold`. */
+  readonly stopThresholds?: readonly number[];
   /** For the contenders that ensemble tokens; without it they have only what was collected. */
   readonly tokenMembers?: OpenMembers['tokenMembers'] | undefined;
 }
 
 export async function knownContenders(
   memberIds: readonly string[],
-  { folder, withoutGroups = [], tokenMembers }: KnownOptions,
+  { folder, withoutGroups = [], stopThresholds = [], tokenMembers }: KnownOptions,
 ): Promise<KnownContenders> {
   const unknown = withoutGroups.find((group) => !featureGroups.some((known) => known === group));
   if (unknown !== undefined) {
@@ -49,13 +51,21 @@ export async function knownContenders(
   }
   const tuned = await readBaselines(join(folder, baselinesFile));
   const fromFile = (path: string) => learned(readPolicyFile(path), withoutGroups, tuned);
+  const atThresholds = (path: string) => {
+    const file = readPolicyFile(path);
+    if (file.algorithm !== 'ppo' && file.algorithm !== 'mappo') return [];
+    return stopThresholds.map((stopThreshold) =>
+      learned({ ...file, name: `${file.name}@${stopThreshold}`, stopThreshold }, withoutGroups, tuned),
+    );
+  };
   const names = existsSync(folder) ? readdirSync(folder).toSorted() : [];
   const bundled: Contender[] = [];
   const refused: string[] = [];
   for (const name of names) {
     if (!name.endsWith('.json') || name === baselinesFile) continue;
     try {
-      bundled.push(fromFile(join(folder, name)));
+      const path = join(folder, name);
+      bundled.push(fromFile(path), ...atThresholds(path));
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       refused.push(error.message);

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
 import { readPaths } from '../../src/cli/pathFiles.ts';
 import { run } from '../../src/cli/run.ts';
+import { formatPolicyFile } from '../../src/config/policyFile.ts';
+import { randomPolicy } from '../support/policyFiles.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'consort-evaluation-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -26,7 +28,7 @@ async function consort(...args: string[]) {
 const source = join(folder, 'typescript', 'shapes');
 const paths = join(folder, 'paths');
 const pathFile = join(paths, 'typescript', 'shapes.paths');
-const one = ['--members', 'consort-typescript-2m'];
+const one = ['--members', 'consort-typescript'];
 
 beforeAll(async () => {
   mkdirSync(source, { recursive: true });
@@ -113,11 +115,30 @@ test('one policy alone has no comparison, and its table none either', async () =
 test('a member that was collected can be left out', async () => {
   const { stdout } = await consort('evaluate', '--paths', paths, '--without-ngram', '--json', ...one);
   const { policies, members } = JSON.parse(stdout);
-  expect(members).toEqual([{ id: 'consort-typescript-2m', kind: 'neural' }]);
-  const alone = policies['single:consort-typescript-2m'].bitsPerByte;
+  expect(members).toEqual([{ id: 'consort-typescript', kind: 'neural' }]);
+  const alone = policies['single:consort-typescript'].bitsPerByte;
   for (const name of ['uniform', 'hedge', 'oracleToken'])
     expect(policies[name].bitsPerByte).toBeCloseTo(alone, 9);
   expect(Object.keys(policies)).not.toContain('single:workspace');
+}, 180_000);
+
+test('policies from another folder, under several thresholds of stopping', async () => {
+  const learned = join(folder, 'learned');
+  mkdirSync(learned, { recursive: true });
+  writeFileSync(join(learned, 'mappo.json'), formatPolicyFile(randomPolicy('*')));
+  const common = ['evaluate', '--paths', paths, '--learned', learned, '--json', ...one];
+  const { status, stdout } = await consort(...common, '--stop-thresholds', '0,0.5,1');
+  expect(status).toBe(0);
+  const { policies } = JSON.parse(stdout);
+  expect(Object.keys(policies).filter((name) => /ppo|gate/.test(name))).toEqual([
+    ...['mappo', 'mappo@0', 'mappo@0.5', 'mappo@1'],
+  ]);
+  expect(policies['mappo@0'].shownRate).toBe(0);
+  expect(policies['mappo@0.5']).toEqual(policies.mappo);
+  expect(policies['mappo@1'].shownRate).toBe(1);
+  expect(policies['mappo@1'].exactLine).toBe(policies.mappo.exactLine);
+  const wrong = await consort(...common, '--stop-thresholds', '2');
+  expect(wrong).toMatchObject({ status: 2, stderr: expect.stringMatching(/from 0 to 1, not "2"/) });
 }, 180_000);
 
 test('baselines are tuned on collected paths', async () => {
@@ -126,9 +147,9 @@ test('baselines are tuned on collected paths', async () => {
   const { languages, minimumConfidence, tunedOn } = JSON.parse(stdout);
   expect(tunedOn).toMatchObject({ packages: ['shapes'], cursors: 4 });
   const { bestSingle, fixed, fixedGeometric } = languages.typescript;
-  expect(['workspace', 'consort-typescript-2m']).toContain(bestSingle);
-  expect(fixed.workspace + fixed['consort-typescript-2m']).toBeCloseTo(1, 3);
-  expect(Object.keys(fixedGeometric)).toEqual(['workspace', 'consort-typescript-2m']);
+  expect(['workspace', 'consort-typescript']).toContain(bestSingle);
+  expect(fixed.workspace + fixed['consort-typescript']).toBeCloseTo(1, 3);
+  expect(Object.keys(fixedGeometric)).toEqual(['workspace', 'consort-typescript']);
   expect(Object.keys(minimumConfidence)).toEqual(expect.arrayContaining(['hedge', 'fixed', 'gac']));
 }, 180_000);
 

@@ -158,12 +158,12 @@ const silenceLearners: readonly Partial<TrainingOptions>[] = [
   {
     algorithm: 'ppo',
     nUpdates: 0,
-    stop: { ...stopDefaults, learningRate: 0.01, nEpochs: 200, patience: 200 },
+    stop: { ...stopDefaults, learningRate: 0.01, nEpochs: 200, patience: 200, logLossRows: 16 },
   },
   {
     algorithm: 'mappo',
     nUpdates: 0,
-    stop: { ...stopDefaults, learningRate: 0.01, nEpochs: 200, patience: 200 },
+    stop: { ...stopDefaults, learningRate: 0.01, nEpochs: 200, patience: 200, logLossRows: 16 },
   },
 ];
 
