@@ -36,14 +36,14 @@ import { type Job, type PlanOptions, planPolicies, type Sizes } from './policyPl
 
 const root = join(import.meta.dirname, '..');
 const sizes: Sizes = {
-  trainCursors: 100,
+  trainCursors: 110,
   devCursors: 22,
   testCursors: 20,
   seeds: [1, 2, 3],
   updates: 60,
   ablationUpdates: 30,
-  groupCursors: 1000,
-  groupEpochs: 10,
+  groupCursors: 1500,
+  groupEpochs: 15,
   timed: 90,
 };
 const quickSizes: Sizes = {

@@ -40,17 +40,17 @@ export interface Job {
   readonly isAlone?: boolean;
 }
 
-/** Seconds of one processor; all are measured with the bundled members. */
+/** Seconds of one processor. */
 const costs = {
-  collectedCursor: 0.4,
+  collectedCursor: 0.5,
   /** More, where gac and unite write too. */
   unions: 0.35,
   evaluatedCursor: 0.0015,
   /** A pass over one cursor: log-loss, and when to stop. */
-  gatePass: 0.0016,
-  stopPass: 0.0016,
-  mappoUpdate: 3.8,
-  ppoUpdate: 2.2,
+  gatePass: 0.0004,
+  stopPass: 0.0007,
+  mappoUpdate: 2,
+  ppoUpdate: 1.5,
   timedCompletion: 1.2,
 };
 

@@ -28,5 +28,10 @@ export function apply({ kernel, bias }: TrainableLayer, x: tf.Tensor2D): tf.Tens
 
 /** Hidden layers, each followed by tanh. */
 export function applyHidden(layers: readonly TrainableLayer[], x: tf.Tensor2D): tf.Tensor2D {
-  return layers.reduce((h, layer) => tf.tanh(apply(layer, h)), x);
+  return layers.reduce((h, layer) => tanh(apply(layer, h)), x);
+}
+
+/** tanh x = 2 σ(2x) − 1, within 1e-7. The WASM backend has a fast σ, and a tanh that takes six times as long. */
+function tanh(x: tf.Tensor2D): tf.Tensor2D {
+  return tf.sub(tf.mul(tf.sigmoid(tf.mul(x, 2)), 2), 1);
 }
