@@ -1,5 +1,5 @@
 import { l10n } from 'vscode';
-import type { LearnedVersion } from '../protocol/messages.ts';
+import type { LearnedVersion, LearningProgress } from '../protocol/messages.ts';
 
 export function namesOfStates(): Readonly<Record<LearnedVersion['state'], string>> {
   return {
@@ -10,19 +10,41 @@ export function namesOfStates(): Readonly<Record<LearnedVersion['state'], string
   };
 }
 
-/** What changed and what speaks for it, in one line. */
+/** What speaks for it, or what is missing, and what changed, in one line of which the end may not be seen. */
 export function detailsOf(
-  changes: LearnedVersion['changes'],
-  evaluation: LearnedVersion['evaluation'],
+  { state, changes, evaluation }: Pick<LearnedVersion, 'state' | 'changes' | 'evaluation'>,
+  progress: LearningProgress,
 ): string {
   const changed = numbersIn(changes);
   const evidence = numbersIn(evaluation);
   return [
-    changed === '' ? '' : l10n.t('Changed: {0}', changed),
-    evidence === '' ? l10n.t('Not enough evidence yet') : l10n.t('Evidence: {0}', evidence),
-  ]
-    .filter((part) => part !== '')
-    .join(' · ');
+    state === 'challenger'
+      ? missingText(progress)
+      : evidence === ''
+        ? l10n.t('Not enough evidence yet')
+        : l10n.t('Evidence: {0}', evidence),
+    ...(changed === '' ? [] : [l10n.t('Changed: {0}', changed)]),
+  ].join(' · ');
+}
+
+/** What the next change of the policy waits for. */
+export function missingText(progress: LearningProgress): string {
+  const { have, need } = progress.texts;
+  if (progress.kind === 'gathering') {
+    return have < need
+      ? l10n.t('Too little to learn from yet: {0} of {1} texts', have, need)
+      : l10n.t('A version is trained when you rest');
+  }
+  const { completions } = progress;
+  return have < need || completions.have < completions.need
+    ? l10n.t(
+        'Not enough evidence yet: {0} of {1} completions, {2} of {3} texts',
+        completions.have,
+        completions.need,
+        have,
+        need,
+      )
+    : l10n.t('Not enough evidence yet: no certain difference');
 }
 
 function numbersIn(numbers: Readonly<Record<string, number | null>>): string {

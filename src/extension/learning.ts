@@ -4,7 +4,6 @@ import {
   type EraseLearnedResult,
   eraseLearned,
   exportLearned,
-  type LearnedVersion,
   type LearningAnswer,
   type LearningReport,
   type LearningStatus,
@@ -13,7 +12,7 @@ import {
 } from '../protocol/messages.ts';
 import type { BackgroundProcess } from './client.ts';
 import type { ConsentAnswer, ConsentMemory } from './consentPrompt.ts';
-import { detailsOf, namesOfStates } from './learnedVersions.ts';
+import { detailsOf, missingText, namesOfStates } from './learnedVersions.ts';
 
 /** What the palette offers about learning. Every command says what it did, or why not. */
 export interface LearningCommands {
@@ -56,13 +55,13 @@ export function createLearningCommands(
   async function show(): Promise<void> {
     const report = await ask<LearningReport>(learningReport);
     if (report === undefined) return;
-    const { versions } = report;
+    const { versions, progress } = report;
     const title = vscode.l10n.t('What Consort has learned on this machine');
-    const chosen = await vscode.window.showQuickPick<VersionItem>([...counts(report), ...items(versions)], {
+    const chosen = await vscode.window.showQuickPick<VersionItem>([...counts(report), ...items(report)], {
       title,
       placeHolder:
         versions.length === 0
-          ? vscode.l10n.t('No policy has been learned yet: not enough evidence.')
+          ? vscode.l10n.t('No policy has been learned yet. {0}', missingText(progress))
           : vscode.l10n.t('Choose a version to let it serve'),
       matchOnDetail: true,
     });
@@ -75,7 +74,9 @@ export function createLearningCommands(
     const earlier = report.versions.filter(({ state }) => state !== 'champion');
     if (earlier.length === 0) return tell(vscode.l10n.t('There is no other version to go back to.'));
     const placeHolder = vscode.l10n.t('Choose the version that serves from now on');
-    const chosen = await vscode.window.showQuickPick(items(earlier), { placeHolder });
+    const chosen = await vscode.window.showQuickPick(items({ ...report, versions: earlier }), {
+      placeHolder,
+    });
     if (chosen?.version !== undefined) await choose(chosen.version);
   }
 
@@ -196,13 +197,13 @@ function counts({ completions, shown, outcomes, texts }: LearningReport): readon
   ];
 }
 
-function items(versions: readonly LearnedVersion[]): readonly VersionItem[] {
+function items({ versions, progress }: LearningReport): readonly VersionItem[] {
   const names = namesOfStates();
-  return versions.map(({ version, state, created, origin, changes, evaluation }) => ({
-    version,
-    label: vscode.l10n.t('$(versions) Version {0}', version),
-    description: `${names[state]} · ${origin} · ${new Date(created).toLocaleString()}`,
-    detail: detailsOf(changes, evaluation),
+  return versions.map((version) => ({
+    version: version.version,
+    label: vscode.l10n.t('$(versions) Version {0}', version.version),
+    description: `${names[version.state]} · ${version.origin} · ${new Date(version.created).toLocaleString()}`,
+    detail: detailsOf(version, progress),
   }));
 }
 

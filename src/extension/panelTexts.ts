@@ -20,6 +20,12 @@ export function panelTexts(): PanelTexts {
     learningOff: l10n.t('Does not learn here'),
     learningOn: l10n.t('Learns here, no learned version serves yet'),
     learnedVersion: l10n.t('Learns here, version {0} serves'),
+    gathering: l10n.t('too little to learn from yet: {0} of {1} texts'),
+    gathered: l10n.t('a version is trained when you rest'),
+    onTrial: l10n.t(
+      'version {0} is on trial, not enough evidence yet: {1} of {2} completions, {3} of {4} texts',
+    ),
+    uncertain: l10n.t('version {0} is on trial, not enough evidence yet: no certain difference'),
     indexed: l10n.t('Files indexed: {0}'),
     indexing: l10n.t('Indexing, files so far: {0}'),
     emptyTitle: l10n.t('No completion yet'),

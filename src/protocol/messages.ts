@@ -67,8 +67,26 @@ export interface LearningStatus {
   readonly state: 'unavailable' | 'off' | 'on';
   /** The learned version that serves; null while none does. */
   readonly version: number | null;
+  /** What is missing for the next change of the policy; only while `on`. */
+  readonly progress?: LearningProgress;
   /** What is wrong and how to mend it. */
   readonly message?: string;
+}
+/** What is still missing for the next change of the policy: where nothing is, certainty. */
+export type LearningProgress =
+  /** Texts, until a version is trained. */
+  | { readonly kind: 'gathering'; readonly texts: Count }
+  /** Since a version is on trial, as of the latest look at it: completions that it served, and texts. */
+  | {
+      readonly kind: 'onTrial';
+      readonly version: number;
+      readonly completions: Count;
+      readonly texts: Count;
+    };
+export interface Count {
+  /** At most as many as are needed. */
+  readonly have: number;
+  readonly need: number;
 }
 export interface MemberStatus {
   readonly id: string;
@@ -108,6 +126,7 @@ export interface LearningReport {
   >;
   readonly texts: number;
   readonly bytes: number;
+  readonly progress: LearningProgress;
   /** The newest first. */
   readonly versions: readonly LearnedVersion[];
 }
@@ -117,7 +136,7 @@ export interface LearnedVersion {
   readonly state: 'challenger' | 'champion' | 'retired' | 'rolledBack';
   /** Milliseconds since 1970. */
   readonly created: number;
-  /** What changed against the version before it, and the figures of the latest decision about it. */
+  /** What changed against the version before it, and the figures of the latest look at it. */
   readonly changes: Readonly<Record<string, number | null>>;
   readonly evaluation: Readonly<Record<string, number | null>>;
 }

@@ -45,6 +45,10 @@ export interface PanelTexts {
   readonly learningOff: string;
   readonly learningOn: string;
   readonly learnedVersion: string;
+  readonly gathering: string;
+  readonly gathered: string;
+  readonly onTrial: string;
+  readonly uncertain: string;
   readonly indexed: string;
   readonly indexing: string;
   readonly emptyTitle: string;

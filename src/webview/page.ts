@@ -2,6 +2,7 @@ import type { CompletionReport } from '../protocol/completion.ts';
 import type { EnsembleStatus, MemberStatus } from '../protocol/messages.ts';
 import type { PanelCommand, PanelState, PanelTexts } from '../protocol/panel.ts';
 import { barElement, element, markElement } from './elements.ts';
+import { learningText } from './learningText.ts';
 import {
   type DrawnMember,
   drawnMembers,
@@ -160,11 +161,6 @@ function membersElement(
       .filter((message) => message !== undefined)
       .map((message) => element('p', 'error', {}, message)),
   );
-}
-
-function learningText({ state, version }: EnsembleStatus['learning'], texts: PanelTexts): string {
-  if (state !== 'on') return texts.learningOff;
-  return version === null ? texts.learningOn : fill(texts.learnedVersion, String(version));
 }
 
 function shareElement(id: string, shares: Shares, percents: Shares, texts: PanelTexts): HTMLElement {

@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { writeSync } from 'node:fs';
-import { learnOnce, onlinePromotion, scheduleDefaults } from '../../src/server/learning/learn.ts';
+import { learnOnce } from '../../src/server/learning/learn.ts';
+import { onlinePromotion, scheduleDefaults } from '../../src/server/learning/schedule.ts';
 import { recordCompletion } from '../../src/server/ledger/completions.ts';
 import { openLedger } from '../../src/server/ledger/ledger.ts';
 import { recordOutcome } from '../../src/server/ledger/outcomes.ts';

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { LearningStatus } from '../../src/protocol/messages.ts';
+import { learningText } from '../../src/webview/learningText.ts';
 import {
   drawnMembers,
   fill,
@@ -79,6 +81,48 @@ test('a member keeps its mark whoever takes part; one that left is still named',
     { id: 'gone', name: 'gone', mark: 3 },
   ]);
   expect(drawnMembers(null, { a: 1 })).toEqual([{ id: 'a', name: 'a', mark: 0 }]);
+});
+
+describe('what the panel says about learning', () => {
+  const texts = {
+    learningOff: 'off',
+    learningOn: 'none serves',
+    learnedVersion: '{0} serves',
+    gathering: '{0} of {1} texts',
+    gathered: 'when you rest',
+    onTrial: '{0} on trial: {1} of {2} completions, {3} of {4} texts',
+    uncertain: '{0} on trial: uncertain',
+  };
+  const count = (have: number, need: number) => ({ have, need });
+  const trial = (completions: number, nTexts: number) => ({
+    kind: 'onTrial' as const,
+    version: 4,
+    completions: count(completions, 20),
+    texts: count(nTexts, 50),
+  });
+  const cases: readonly [string, LearningStatus][] = [
+    ['off', { state: 'off', version: null }],
+    ['off', { state: 'unavailable', version: null }],
+    ['3 serves', { state: 'on', version: 3 }],
+    [
+      'none serves · 31 of 50 texts',
+      { state: 'on', version: null, progress: { kind: 'gathering', texts: count(31, 50) } },
+    ],
+    [
+      '3 serves · when you rest',
+      { state: 'on', version: 3, progress: { kind: 'gathering', texts: count(90, 90) } },
+    ],
+    [
+      '3 serves · 4 on trial: 12 of 20 completions, 50 of 50 texts',
+      { state: 'on', version: 3, progress: trial(12, 50) },
+    ],
+    [
+      '3 serves · 4 on trial: 20 of 20 completions, 9 of 50 texts',
+      { state: 'on', version: 3, progress: trial(20, 9) },
+    ],
+    ['none serves · 4 on trial: uncertain', { state: 'on', version: null, progress: trial(20, 50) }],
+  ];
+  test.each(cases)('%s', (expected, status) => expect(learningText(status, texts)).toBe(expected));
 });
 
 describe('numbers as a person reads them', () => {

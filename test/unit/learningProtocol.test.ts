@@ -84,7 +84,11 @@ test('in Restricted Mode nothing can be agreed to, and there is no ledger', asyn
 
 test('with consent: accepted, survived, and scored when idle', async () => {
   const { session, storage } = await start();
-  expect(await learningOf(session)).toEqual({ state: 'on', version: null });
+  expect(await learningOf(session)).toEqual({
+    state: 'on',
+    version: null,
+    progress: { kind: 'gathering', texts: { have: 0, need: 50 } },
+  });
   await accept(session);
   await type(session, 0, 'y', 1);
   await session.client.sendRequest(ensembleStatus);

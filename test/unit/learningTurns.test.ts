@@ -4,13 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parsePolicyFile } from '../../src/config/policyFile.ts';
-import {
-  type LearnOptions,
-  learnOnce,
-  onlinePromotion,
-  scheduleDefaults,
-  type Turn,
-} from '../../src/server/learning/learn.ts';
+import { type LearnOptions, learnOnce, type Turn } from '../../src/server/learning/learn.ts';
+import { readProgress } from '../../src/server/learning/progress.ts';
+import { onlinePromotion, scheduleDefaults } from '../../src/server/learning/schedule.ts';
 import { recordCompletion } from '../../src/server/ledger/completions.ts';
 import { grantConsent } from '../../src/server/ledger/consents.ts';
 import { acquireLease } from '../../src/server/ledger/leases.ts';
@@ -111,9 +107,20 @@ describe('turns of learning', () => {
 
   test('a challenger is trained, put on trial, promoted by what was shown and kept, and says what it learned from', async () => {
     const ledger = await newLedger();
-    type(ledger, 60);
+    type(ledger, 30);
+    const progress = () => value(readProgress(ledger));
+    expect(progress()).toEqual({ kind: 'gathering', texts: { have: 30, need: 50 } });
+    type(ledger, 30);
+    expect(progress()).toEqual({ kind: 'gathering', texts: { have: 50, need: 50 } });
     request(ledger, 40, deserved);
     expect(await turn(ledger)).toEqual({ kind: 'trained', version: 1 });
+    const onTrial = (completions: number, texts: number) => ({
+      kind: 'onTrial',
+      version: 1,
+      completions: { have: completions, need: 20 },
+      texts: { have: texts, need: 50 },
+    });
+    expect(progress()).toEqual(onTrial(0, 0));
     expect(await turn(ledger)).toMatchObject({
       kind: 'notEnoughEvidence',
       version: 1,
@@ -122,9 +129,14 @@ describe('turns of learning', () => {
         { what: 'completions', have: 0, need: 20 },
       ],
     });
-    type(ledger, 120);
-    request(ledger, 80, deserved);
+    type(ledger, 12);
+    request(ledger, 8, deserved);
+    expect(await turn(ledger)).toMatchObject({ kind: 'notEnoughEvidence' });
+    expect(progress()).toEqual(onTrial(4, 12));
+    type(ledger, 108);
+    request(ledger, 72, deserved);
     expect(await turn(ledger)).toMatchObject({ kind: 'promoted', version: 1 });
+    expect(progress()).toEqual({ kind: 'gathering', texts: { have: 90, need: 90 } });
     expect(value(servingVersions(ledger))).toEqual({ champion: 1, challenger: null });
     const [version] = value(listPolicyVersions(ledger));
     expect(version).toMatchObject({ changes: { texts: 60, outcomes: 40 }, evaluation: { texts: 120 } });

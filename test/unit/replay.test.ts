@@ -3,7 +3,8 @@ import { checkpoints, differenceOf, figures, shownAt } from '../../src/cli/repla
 import { type ReplayedRequest, type ReplayOptions, startReplay } from '../../src/cli/replayRun.ts';
 import { attentive, react } from '../../src/cli/replayTypist.ts';
 import { randomNumbers } from '../../src/evaluation/random.ts';
-import { onlinePromotion, scheduleDefaults, type Turn } from '../../src/server/learning/learn.ts';
+import type { Turn } from '../../src/server/learning/learn.ts';
+import { onlinePromotion, scheduleDefaults } from '../../src/server/learning/schedule.ts';
 import { onlineDefaults } from '../../src/training/hyperParameters.ts';
 import { openBackend } from '../../src/training/tensorflow.ts';
 import { never, readTexts, toyCursor } from '../support/collected.ts';

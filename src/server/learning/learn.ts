@@ -7,13 +7,13 @@ import {
   judgeChampion,
   type Missing,
   type PromotionOptions,
-  promotionDefaults,
 } from '../../training/promotion.ts';
 import { acquireLease, type LeaseHolder, releaseLease } from '../ledger/leases.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import {
   addPolicyVersion,
   listPolicyVersions,
+  noteEvaluation,
   type PolicyVersion,
   promote,
   readPolicyFile,
@@ -22,6 +22,7 @@ import {
 } from '../ledger/policyVersions.ts';
 import type { LedgerProblem, Result } from '../ledger/problems.ts';
 import { evidenceFor, newestRows, readMaterial } from './evidence.ts';
+import { type LearningSchedule, textsNeeded } from './schedule.ts';
 
 export interface LearnOptions {
   readonly ledger: Ledger;
@@ -38,31 +39,6 @@ export interface LearnOptions {
   /** Awaited between pieces of work; rejects to end the turn. */
   readonly pause: () => Promise<void>;
 }
-
-export interface LearningSchedule {
-  /** Texts before anything is trained. */
-  readonly firstTexts: number;
-  /** A challenger that is still on trial gives way to a new one when there are so many times as many texts. */
-  readonly growth: number;
-  /** Texts and completions that are read, the newest. */
-  readonly maximumRows: number;
-  readonly leaseMs: number;
-}
-
-export const scheduleDefaults: LearningSchedule = {
-  firstTexts: 50,
-  growth: 8,
-  maximumRows: 3000,
-  leaseMs: 120_000,
-};
-
-/** An outcome counts by what it is worth to the learner, within what a text can count. */
-export const onlinePromotion: PromotionOptions = {
-  ...promotionDefaults,
-  minimumCompletions: 20,
-  lossMargin: 0.02,
-  rewards: { low: -promotionDefaults.worthClip, high: promotionDefaults.worthClip },
-};
 
 /** What one turn of learning came to. */
 export type Turn =
@@ -123,15 +99,9 @@ async function turn(options: LearnOptions, lease: LeaseHolder): Promise<Turn> {
     const isOutdated = nTexts >= options.schedule.growth * challenger.lastText;
     if (judged.kind !== 'notEnoughEvidence' || !isOutdated) return judged;
   }
-  const needed = Math.max(options.schedule.firstTexts, nextTraining(versions));
+  const needed = textsNeeded(versions, options.schedule);
   if (nTexts < needed) return { kind: 'notEnoughTexts', have: nTexts, need: needed };
   return trainChallenger(options, lease, champion);
-}
-
-/** After a version was promoted or rejected the next one waits for half as much text again. */
-function nextTraining(versions: readonly PolicyVersion[]): number {
-  const newest = versions.find(({ origin }) => origin === 'trained');
-  return newest ? 1.5 * newest.lastText : 0;
 }
 
 async function judgeOnTrial(
@@ -151,6 +121,8 @@ async function judgeOnTrial(
   await pause();
   const judged = judgeChallenger(expectValue(evidence), promotion);
   if (judged.verdict === 'notEnoughEvidence') {
+    // So that every window can say what is missing.
+    expectValue(noteEvaluation(ledger, version, evaluationOf(judged.figures)));
     return { kind: 'notEnoughEvidence', version, missing: judged.missing, figures: judged.figures };
   }
   const { figures } = judged;

@@ -105,18 +105,20 @@ export class Learning implements PolicySource {
     const isPossible = this.#settings['learning.enable'] && this.#recorder !== undefined;
     const state = !isPossible ? 'unavailable' : this.#recorder?.hasConsent ? 'on' : 'off';
     const message = this.#settings['learning.enable'] ? this.#problem?.message : undefined;
+    const progress = state === 'on' ? this.#recorder?.progress : undefined;
     return {
       state,
       version: state === 'on' ? (this.#recorder?.champion ?? null) : null,
+      ...(progress && { progress }),
       ...(message !== undefined && { message }),
     };
   }
 
-  /** The learned policy that sets the weights; undefined while none does. */
+  /** The learned policy that sets the weights, told from the shipped one of that name; undefined while none does. */
   learnedPolicy(): EnsembleStatus['policy'] | undefined {
     const { version } = this.status();
     const name = this.#recorder?.championName;
-    return version === null || name === undefined ? undefined : { name, version: String(version) };
+    return version === null || name === undefined ? undefined : { name, version: `learned-${version}` };
   }
 
   configure(settings: Settings): void {

@@ -6,7 +6,8 @@ import { onlineUpdate } from '../../training/onlineUpdate.ts';
 import { openBackend } from '../../training/tensorflow.ts';
 import { openLedger } from '../ledger/ledger.ts';
 import type { LedgerProblem } from '../ledger/problems.ts';
-import { learnOnce, onlinePromotion, scheduleDefaults, type Turn } from './learn.ts';
+import { learnOnce, type Turn } from './learn.ts';
+import { onlinePromotion, scheduleDefaults } from './schedule.ts';
 
 const startSchema = z.object({
   ledgerPath: z.string(),
@@ -81,7 +82,7 @@ if (parentPort) {
     }
   }
 
-  /** Between two minibatches: waits while a completion is under way, and gives its core up as long as it worked. */
+  /** Between two minibatches: gives its core up for a moment, and for as long as a completion is under way. */
   async function pause(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, restMs));
     for (;;) {

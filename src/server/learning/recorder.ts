@@ -3,6 +3,7 @@ import { type ArmDraw, drawArm } from '../../policy/arms.ts';
 import type { PolicyMember } from '../../policy/policy.ts';
 import { RecordedPolicy, type ServedStep } from '../../policy/recordedPolicy.ts';
 import type { CompletionReport } from '../../protocol/completion.ts';
+import type { LearningProgress } from '../../protocol/messages.ts';
 import { type Completion, recordCompletion } from '../ledger/completions.ts';
 import { hasConsent } from '../ledger/consents.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -11,6 +12,7 @@ import type { LedgerProblem, Result } from '../ledger/problems.ts';
 import { recordText } from '../ledger/survivingTexts.ts';
 import type { Place, PolicySource, ServedPolicy } from '../policyStore.ts';
 import type { ScoredText } from '../scoreText.ts';
+import { readProgress } from './progress.ts';
 import { type SampledPolicy, VersionedPolicies } from './versionedPolicies.ts';
 
 export interface RecorderOptions {
@@ -31,7 +33,7 @@ export interface RecorderOptions {
   readonly onProblem: (problem: LedgerProblem) => void;
   /** A completion was recorded. */
   readonly onRecorded?: () => void;
-  /** Consent or the versions that serve are not what they were. */
+  /** Consent, the versions that serve or what is known of them are not what they were. */
   readonly onChange?: () => void;
 }
 
@@ -43,6 +45,7 @@ export interface RecorderOptions {
 export class Recorder implements PolicySource {
   readonly #options: RecorderOptions;
   readonly #policies: VersionedPolicies;
+  #progress: LearningProgress | undefined;
   #hasConsent = false;
   #pending: Completion[] = [];
 
@@ -66,13 +69,20 @@ export class Recorder implements PolicySource {
     return this.#policies.championName;
   }
 
+  /** What is missing for the next change of the policy; undefined where nothing is learned. */
+  get progress(): LearningProgress | undefined {
+    return this.#progress;
+  }
+
   /** Reads the ledger anew: another window may have changed consent or versions. */
   refresh(): void {
     const { ledger, workspace, onChange } = this.#options;
-    const before = [this.#hasConsent, this.champion];
+    const known = () => JSON.stringify([this.#hasConsent, this.champion, this.#progress]);
+    const before = known();
     this.#hasConsent = this.#take(hasConsent(ledger, workspace)) ?? false;
     if (this.#hasConsent) this.#policies.refresh();
-    if (before[0] !== this.#hasConsent || before[1] !== this.champion) onChange?.();
+    this.#progress = this.#hasConsent ? this.#take(readProgress(ledger)) : undefined;
+    if (before !== known()) onChange?.();
   }
 
   /** The policy of one completion; a draw is never used twice. */
@@ -113,6 +123,7 @@ export class Recorder implements PolicySource {
     const { ledger, workspace, now } = this.#options;
     const text = { time: now(), languageId, members, observationVersion, nBytes, steps };
     this.#take(recordText(ledger, workspace, text));
+    this.refresh();
   }
 
   /** Records what is still waiting for it. */

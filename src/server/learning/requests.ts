@@ -6,6 +6,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { chooseChampion, listPolicyVersions } from '../ledger/policyVersions.ts';
 import type { LedgerProblem } from '../ledger/problems.ts';
 import { ledgerStats } from '../ledger/stats.ts';
+import { readProgress } from './progress.ts';
 
 const noLedger = 'Nothing was recorded: learning is not switched on in any workspace.';
 
@@ -15,6 +16,8 @@ export function report(ledger: Ledger): LearningAnswer<LearningReport> {
   if (stats.problem) return problemIn(stats.problem);
   const versions = listPolicyVersions(ledger);
   if (versions.problem) return problemIn(versions.problem);
+  const progress = readProgress(ledger);
+  if (progress.problem) return problemIn(progress.problem);
   const { completions, shown, outcomes, texts, bytes } = stats.value;
   return {
     value: {
@@ -23,6 +26,7 @@ export function report(ledger: Ledger): LearningAnswer<LearningReport> {
       outcomes,
       texts,
       bytes,
+      progress: progress.value,
       versions: versions.value.map(({ version, origin, state, created, changes, evaluation }) => ({
         version,
         origin,

@@ -14,8 +14,10 @@ export interface TrainerOptions {
   readonly isOnBattery: () => Promise<boolean>;
   readonly schedule: (milliseconds: number, run: () => void) => () => void;
   readonly log: Pick<Log, 'info' | 'warn'>;
-  /** The versions that serve may have changed. */
+  /** The versions that serve, or what is known of them, may have changed. */
   readonly onLearned: () => void;
+  /** A minute, then five from turn to turn, by default. */
+  readonly rest?: RestingTimes;
   /** Starts the thread that learns; its own by default. */
   readonly startWorker?: (start: LearningWorkerStart) => TrainerWorker;
 }
@@ -28,9 +30,15 @@ export interface TrainerWorker {
   terminate(): Promise<unknown>;
 }
 
-/** The person has done nothing for so long; and from turn to turn while that lasts. In milliseconds. */
-const idleMs = 60_000;
-const betweenTurnsMs = 300_000;
+/** In milliseconds. */
+export interface RestingTimes {
+  /** The person has done nothing for so long. */
+  readonly idleMs: number;
+  /** From turn to turn while that lasts. */
+  readonly betweenTurnsMs: number;
+}
+
+const usualRest: RestingTimes = { idleMs: 60_000, betweenTurnsMs: 300_000 };
 /** A completion is over after so long, if nobody says so. */
 const completionMs = 2000;
 
@@ -42,6 +50,7 @@ export class Trainer {
   readonly #options: TrainerOptions;
   readonly #control = new Int32Array(new SharedArrayBuffer(4));
   readonly #holder = randomUUID();
+  readonly #rest: RestingTimes;
   #worker: TrainerWorker | undefined;
   #isAtWork = false;
   #isClosed = false;
@@ -50,7 +59,8 @@ export class Trainer {
 
   constructor(options: TrainerOptions) {
     this.#options = options;
-    this.#sleep(idleMs);
+    this.#rest = options.rest ?? usualRest;
+    this.#sleep(this.#rest.idleMs);
   }
 
   /** The person is at work: nothing is begun, and what is under way waits. */
@@ -60,7 +70,7 @@ export class Trainer {
     this.#cancelRelease = this.#options.schedule(completionMs, () =>
       Atomics.store(this.#control, 0, controls.goOn),
     );
-    if (!this.#isAtWork) this.#sleep(idleMs);
+    if (!this.#isAtWork) this.#sleep(this.#rest.idleMs);
   }
 
   async close(): Promise<void> {
@@ -83,7 +93,7 @@ export class Trainer {
     if (this.#isAtWork || this.#isClosed) return;
     this.#isAtWork = true;
     const file = shipped();
-    if (file === undefined || !isOn() || (await isOnBattery()) || this.#isClosed) return this.#rest();
+    if (file === undefined || !isOn() || (await isOnBattery()) || this.#isClosed) return this.#finish();
     this.#worker ??= this.#start();
     this.#worker.postMessage({ shipped: file && formatPolicyFile(file) });
   }
@@ -93,19 +103,19 @@ export class Trainer {
     const worker = startWorker({ ledgerPath, holder: this.#holder, control: this.#control.buffer });
     worker.on('message', (answer) => {
       this.#take(answer);
-      this.#rest();
+      this.#finish();
     });
     worker.on('error', (error) => {
       this.#worker = undefined;
       this.#options.log.warn(`Learning stopped: ${error.stack ?? error.message}`);
-      this.#rest();
+      this.#finish();
     });
     return worker;
   }
 
-  #rest(): void {
+  #finish(): void {
     this.#isAtWork = false;
-    this.#sleep(betweenTurnsMs);
+    this.#sleep(this.#rest.betweenTurnsMs);
   }
 
   #take(answer: TurnAnswer): void {
@@ -114,14 +124,14 @@ export class Trainer {
     if (answer.kind === 'problem' && answer.problem.kind !== 'absent') log.warn(answer.problem.message);
     if (answer.kind !== 'turn') return;
     const { turn } = answer;
-    if (turn.kind === 'notEnoughEvidence')
-      log.info(
-        `Version ${turn.version} is on trial: not enough evidence yet (${turn.missing.map(explain).join(', ')}).`,
-      );
-    if ('version' in turn && turn.kind !== 'notEnoughEvidence') {
-      log.info(`Version ${turn.version} of the policy was ${words[turn.kind]}.`);
-      onLearned();
-    }
+    if (!('version' in turn)) return;
+    const { version } = turn;
+    log.info(
+      turn.kind === 'notEnoughEvidence'
+        ? `Version ${version} is on trial: not enough evidence yet (${turn.missing.map(explain).join(', ')}).`
+        : `Version ${version} of the policy was ${words[turn.kind]}.`,
+    );
+    onLearned();
   }
 }
 

@@ -23,7 +23,7 @@ export interface PolicyVersion {
   readonly lastText: number;
   /** What changed against the parent, in numbers: texts and outcomes learned from, distance, … */
   readonly changes: NamedNumbers;
-  /** The figures of the latest decision about it. */
+  /** The figures of the latest look at it. */
   readonly evaluation: NamedNumbers;
 }
 
@@ -84,6 +84,17 @@ export function promote(ledger: Ledger, version: number, decision: Decision): Re
 /** The challenger goes. */
 export function reject(ledger: Ledger, version: number, decision: Decision): Result<'done' | 'stale'> {
   return change(ledger, version, 'challenger', (session) => setState(session, version, 'retired', decision));
+}
+
+/** The figures of the latest look at a challenger that stays on trial; of nothing where it is no challenger any more. */
+export function noteEvaluation(ledger: Ledger, version: number, evaluation: NamedNumbers): Result<void> {
+  return ledger.write((session) => {
+    session.run(
+      `UPDATE policy_versions SET evaluation = ? WHERE version = ? AND state = 'challenger'`,
+      namedNumbersText(evaluation),
+      version,
+    );
+  });
 }
 
 /**
