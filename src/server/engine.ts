@@ -41,6 +41,8 @@ export interface EngineOptions {
   readonly policies: PolicySource & Pick<PolicyStore, 'status'>;
   /** Called whenever a member's state changes. */
   readonly onChange: () => void;
+  /** Called as soon as a completion is asked for. */
+  readonly onRequest?: () => void;
   /** How long a member may take over one answer before the others go on without it. */
   readonly memberDeadlineMs: number;
   /** How long a completion waits for the first member while none is loaded yet. */
@@ -103,6 +105,7 @@ export class Engine {
    * so does one whose signal aborts.
    */
   async complete(request: CompletionRequest, signal: AbortSignal): Promise<CompletionAnswer> {
+    this.#options.onRequest?.();
     this.#running.abort();
     this.#scoring.abort();
     this.#running = new AbortController();

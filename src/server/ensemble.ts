@@ -5,7 +5,7 @@ import { filesOf, lookAt, nameOnDisk } from './filesOnDisk.ts';
 import { IndexStore, type Keeping } from './indexStore.ts';
 import { Learning, type LearningOptions } from './learning/learning.ts';
 import { isOnBattery } from './learning/power.ts';
-import { Trainer } from './learning/trainer.ts';
+import { type RestingTimes, Trainer } from './learning/trainer.ts';
 import { Library } from './library.ts';
 import type { Log } from './log.ts';
 import { PolicyStore } from './policyStore.ts';
@@ -21,6 +21,8 @@ export interface EnsembleOptions {
   readonly storagePath?: string | undefined;
   /** What learning needs of the editor; nothing is learned without it. */
   readonly learning?: Pick<LearningOptions, 'storagePath' | 'textOf' | 'onProblem'>;
+  /** How long the person must have rested before there is training. */
+  readonly rest?: RestingTimes | undefined;
   /** False where no member outside the bundled ones may be loaded, and nothing may be kept. */
   readonly trusted: boolean;
   /** URIs of the workspace's folders. */
@@ -100,25 +102,31 @@ export function startEnsemble(options: EnsembleOptions): Ensemble {
           schedule,
           log,
           onLearned: () => learning.refresh(),
+          ...(options.rest && { rest: options.rest }),
         });
   const engine: Engine = new Engine({
     settings,
     policies: {
-      choose(...asked) {
-        trainer?.busy();
-        return learning.choose(...asked);
-      },
+      choose: (...asked) => learning.choose(...asked),
       status: () => learning.learnedPolicy() ?? policies.status(),
     },
     sources: sources(),
     library,
     onChange,
+    onRequest: () => trainer?.busy(),
     memberDeadlineMs: options.memberDeadlineMs,
     loadingDeadlineMs,
   });
   return {
     engine,
-    library,
+    library: {
+      setDocument(document) {
+        // Whoever types will soon ask for a completion.
+        trainer?.busy();
+        library.setDocument(document);
+      },
+      closeDocument: (uri) => library.closeDocument(uri),
+    },
     learning,
     configure(newSettings) {
       const old = settings;

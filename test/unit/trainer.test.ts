@@ -1,5 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
@@ -190,6 +190,10 @@ describe('the thread itself', () => {
     expect(value(servingVersions(ledger))).toEqual({ champion: null, challenger: null });
     clock.advance(2000);
     await done;
+    if (process.platform === 'linux') {
+      const priorities = readdirSync('/proc/self/task').map((thread) => getPriority(Number(thread)));
+      expect(priorities.filter((priority) => priority === constants.priority.PRIORITY_LOW)).toHaveLength(1);
+    }
     expect(value(servingVersions(ledger))).toEqual({ champion: null, challenger: 1 });
     expect(log).toEqual(['Version 1 of the policy was trained and is on trial.']);
     await trainer.close();

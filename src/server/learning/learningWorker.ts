@@ -8,6 +8,7 @@ import { openLedger } from '../ledger/ledger.ts';
 import type { LedgerProblem } from '../ledger/problems.ts';
 import { learnOnce, type Turn } from './learn.ts';
 import { onlinePromotion, scheduleDefaults } from './schedule.ts';
+import { giveWayToOtherThreads } from './threadPriority.ts';
 
 const startSchema = z.object({
   ledgerPath: z.string(),
@@ -36,6 +37,7 @@ export const controls = { goOn: 0, wait: 1, end: 2 } as const;
 
 /** The entry of the worker thread that learns: it reads the ledger and adds versions to it. */
 if (parentPort) {
+  giveWayToOtherThreads();
   const { ledgerPath, holder, control } = startSchema.parse(workerData);
   const state = new Int32Array(control);
   const port = parentPort;
