@@ -17,6 +17,7 @@ import {
 import manifest from '../../package.json' with { type: 'json' };
 import { startEnsemble } from './ensemble.ts';
 import { send, serve } from './languageServer.ts';
+import type { RestingTimes } from './learning/trainer.ts';
 import { createLog, type LogLevel } from './log.ts';
 
 /** How long the members may take to come to rest when the process ends. */
@@ -70,7 +71,12 @@ const log = createLog((level, message) => {
   void send(connection, 'window/logMessage', { type: messageTypes[level], message });
 }, 'info');
 
-const server = serve({ connection, log, version: manifest.version, startEnsemble });
+const server = serve({
+  connection,
+  log,
+  version: manifest.version,
+  startEnsemble: (options) => startEnsemble({ ...options, rest: restFor(process.env.CONSORT_REST_SECONDS) }),
+});
 
 if (usesIpc) process.on('disconnect', () => void end(watchDog.shutdownReceived ? 0 : 1));
 else process.stdin.on('close', () => void end(watchDog.shutdownReceived ? 0 : 1));
@@ -83,6 +89,12 @@ async function end(code: number): Promise<void> {
   await server.close();
   clearTimeout(timer);
   process.exit(code);
+}
+
+/** For tests, which cannot wait for minutes. */
+function restFor(seconds: string | undefined): RestingTimes | undefined {
+  const milliseconds = 1000 * Number(seconds);
+  return milliseconds > 0 ? { idleMs: milliseconds, betweenTurnsMs: milliseconds } : undefined;
 }
 
 function isAlive(processId: number): boolean {

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { atEndOfFile, equal, matches, save, type } from './actions.ts';
 import { waitUntil } from './server.ts';
 import type { Workbench } from './workbench.ts';
+import { workElsewhere } from './workElsewhere.ts';
 
 const artefacts = join(resolve(import.meta.dirname, '..', '..'), 'artefacts');
 const path = 'typescript/money.ts';
@@ -51,8 +52,39 @@ export const learningChecks: Readonly<Record<string, (workbench: Workbench) => P
     const row = rows.filter({ hasText: 'completions recorded' });
     // What was typed on the way may have been suggested as well, so that there may be more of each.
     matches((await row.textContent()) ?? '', /[1-9]\d* accepted, \d+ in part, [1-9]\d* rejected/);
-    await workbench.page.screenshot({ path: join(artefacts, 'learned.png') });
     await workbench.page.keyboard.press('Escape');
+  },
+  'with enough to learn from, a version is trained while the person rests; what it still lacks is told':
+    async (workbench) => {
+      await workElsewhere(workbench.ledgerPath, 60);
+      await waitForLearningText(
+        workbench,
+        /^Learns here, no learned version serves yet · version 1 is on trial, not enough evidence yet: \d+ of 20 completions, \d+ of 50 texts$/,
+      );
+      const rows = await workbench.runPick('Consort: Show What Was Learned');
+      const row = (await rows.filter({ hasText: 'Version 1' }).textContent()) ?? '';
+      matches(row, /on trial · trained/);
+      matches(row, /Not enough evidence yet: \d+ of 20 completions, \d+ of 50 texts/);
+      await workbench.page.screenshot({ path: join(artefacts, 'learned.png') });
+      await workbench.page.keyboard.press('Escape');
+    },
+  'with evidence it is promoted: the panel tells another version of the policy': async (workbench) => {
+    const before = await policyText(workbench);
+    await workElsewhere(workbench.ledgerPath, 160);
+    await waitForLearningText(workbench, /^Learns here, version 1 serves/);
+    equal((await policyText(workbench)) === before, false);
+    await workbench.page.screenshot({ path: join(artefacts, 'promoted.png') });
+    matches(workbench.log(), /Version 1 of the policy was promoted: it serves from now on/);
+  },
+  'learning turned off, what was recorded here is gone, and the shipped policy serves': async (workbench) => {
+    await workbench.runCommand('Consort: Turn Learning On or Off for This Workspace');
+    const button = workbench.page.locator('.monaco-dialog-box .monaco-button', {
+      hasText: 'Turn Learning Off',
+    });
+    await button.click();
+    await waitForLearningText(workbench, /^Does not learn here$/);
+    equal(outcomes(workbench, 'censored'), 0);
+    await workbench.runCommand('Notifications: Clear All Notifications');
   },
 };
 
@@ -60,6 +92,25 @@ export const learningChecks: Readonly<Record<string, (workbench: Workbench) => P
 async function learningText(workbench: Workbench): Promise<string> {
   const panel = await workbench.panel();
   return (await panel.locator('#learning').textContent()) ?? '';
+}
+
+/** A turn of learning takes seconds, and more where the machine has other work. */
+function waitForLearningText(workbench: Workbench, wanted: RegExp): Promise<void> {
+  return waitUntil(
+    async () => wanted.test(await learningText(workbench)),
+    180_000,
+    `the panel to say ${wanted}`,
+  );
+}
+
+/** The policy that sets the weights, with its version, as the panel tells it. */
+async function policyText(workbench: Workbench): Promise<string> {
+  const panel = await workbench.panel();
+  const facts =
+    (await panel.locator('#learning').locator('xpath=preceding-sibling::p[1]').textContent()) ?? '';
+  const [policy] = facts.split(' · ');
+  matches(policy, /^Weights: /);
+  return policy;
 }
 
 /** Asks for a completion and takes it. */

@@ -21,8 +21,10 @@ export async function startServer(vsixPaths: readonly string[], sample: string):
   await using resources = new AsyncDisposableStack();
   resources.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   cpSync(sample, workspace, { recursive: true });
+  // A rest of five seconds: nobody waits a minute for a turn of learning.
+  const env = { HOME: folder, CONSORT_REST_SECONDS: '5' };
   const { origin, profile, extensions } = resources.use(
-    await runCodeServer({ folder, vsixPaths, settings: userSettings, env: { HOME: folder } }),
+    await runCodeServer({ folder, vsixPaths, settings: userSettings, env }),
   );
   const owned = resources.move();
   return { origin, workspace, extensions, profile, [Symbol.asyncDispose]: () => owned.disposeAsync() };
