@@ -29,8 +29,13 @@ export interface ServedStep extends ScoredStep {
   readonly weights: Float32Array;
   /** u, in the order of the members, where it was sampled; null where the policy served its mean. */
   readonly action: Float32Array | null;
-  /** ln p of the sampled action, the choice to go on or to stop included; null where nothing was sampled. */
+  /** ln p of the sampled action, that of going on or stopping included where it was a choice; null where nothing was sampled. */
   readonly actionLogProbability: number | null;
+  /**
+   * Whether ending the completion here was among what was drawn: not where the person had asked for the text, nor where
+   * nobody was asked. Null where nothing was sampled.
+   */
+  readonly couldStop: boolean | null;
   /** Whether the policy ended the completion here, before the step; it has no bytes then. */
   readonly stops: boolean;
 }
@@ -45,6 +50,7 @@ export interface RecordingOptions {
 
 export interface SampledAction {
   readonly action: Float32Array;
+  readonly couldStop: boolean;
   readonly logProbability: number;
 }
 
@@ -160,6 +166,7 @@ export class RecordedPolicy implements Policy {
       weights: Float32Array.from(this.#weights),
       action: sampled?.action ?? null,
       actionLogProbability: sampled?.logProbability ?? null,
+      couldStop: sampled?.couldStop ?? null,
       stops,
     };
   }

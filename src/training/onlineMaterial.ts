@@ -1,5 +1,4 @@
 import { type Kept, rewardOf, rewards } from '../evaluation/typist.ts';
-import { lexemeClass } from '../lm/lexeme.ts';
 import { MEMBER_FEATURES } from '../policy/features.ts';
 import type { ScoredStep, ServedStep } from '../policy/recordedPolicy.ts';
 import type { Decision } from './decisions.ts';
@@ -31,7 +30,7 @@ export type OnlinePrices = Pick<OnlineHyperParameters, 'rejectionCost' | 'retain
 /** A step of a completion whose action was drawn, and how likely it was. */
 export interface SampledDecision {
   readonly decision: Decision;
-  /** ln p of the action and of going on or stopping, when it was drawn. */
+  /** ln p of the action, and of going on or stopping where that was a choice, when it was drawn. */
   readonly logProbability: number;
   /** What the whole completion was worth. */
   readonly reward: number;
@@ -162,13 +161,13 @@ export function sampledDecisions(
   const { members, steps, shownLength, acceptedLength, retained } = completion;
   const reward = worthOf({ shown: shownLength, accepted: acceptedLength, retained }, prices);
   return steps.flatMap((step) => {
-    const { action, actionLogProbability, stops } = step;
-    if (action === null || actionLogProbability === null) return [];
-    const isLineEnd = step.lexemeClass === lexemeClass.end;
+    const { action, actionLogProbability, couldStop, stops } = step;
+    if (action === null || actionLogProbability === null || couldStop === null) return [];
     const decision: Decision = {
       ...seenAt(step, members, layout),
       changes: placed(action, layout.placesOf(members), layout),
-      stopped: isLineEnd ? null : stops,
+      // What was no choice is in neither probability.
+      stopped: couldStop ? stops : null,
     };
     return [{ decision, logProbability: actionLogProbability, reward }];
   });

@@ -26,6 +26,7 @@ export const servedStep: ServedStep = {
   weights: Float32Array.of(0.75, 0.25),
   action: Float32Array.of(0.5, -0.5),
   actionLogProbability: -1.5,
+  couldStop: true,
   stops: false,
 };
 
@@ -45,7 +46,10 @@ export function completion(changes: Partial<Completion> = {}): Completion {
     latencyMs: 42.5,
     shownLength: 12,
     logProbability: -1.25,
-    steps: [servedStep, { ...servedStep, action: null, actionLogProbability: null, stops: true }],
+    steps: [
+      servedStep,
+      { ...servedStep, action: null, actionLogProbability: null, couldStop: null, stops: true },
+    ],
     ...changes,
   };
 }

@@ -41,6 +41,7 @@ export function toyCompletion(isTrap: boolean, changes: Partial<Completion> = {}
     weights: Float32Array.of(0.7, 0.3),
     action: null,
     actionLogProbability: null,
+    couldStop: null,
     stops: false,
   };
   return completion({ members, steps: [step], shownLength: 6, ...changes });

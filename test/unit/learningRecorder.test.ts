@@ -56,14 +56,14 @@ async function start(changes: Partial<RecorderOptions> = {}) {
   engines.push(engine);
   await engine.ready();
   let nRequests = 0;
-  const complete = async () => {
+  const complete = async (isExplicit = false) => {
     const text = `x${nRequests++} = \n`;
     const request = {
       uri: 'file:///a',
       languageId: 'python',
       text,
       offset: text.length - 1,
-      isExplicit: false,
+      isExplicit,
     };
     const { report } = await engine.complete(request, new AbortController().signal);
     for (const work of deferred.splice(0)) work();
@@ -134,6 +134,22 @@ test('arms are drawn by their shares, and only the challenger acts by chance', a
   ] as const) {
     expect(Math.abs(served[arm] - share)).toBeLessThan(12);
     expect(served[arm]).toBeGreaterThan(0);
+  }
+});
+
+test('whether stopping was a choice is taken down: not where the person has asked for the text', async () => {
+  const { ledger, recorder, complete, add, recorded } = await start({ random: () => 0.9 });
+  grantConsent(ledger, workspace, 1);
+  add('challenger', { ...randomPolicy('*', {}, -100), stopThreshold: 1 });
+  recorder.refresh();
+  for (const isExplicit of [false, true]) {
+    await complete(isExplicit);
+    const { steps } = recorded()[isExplicit ? 1 : 0];
+    expect(steps.length).toBeGreaterThan(1);
+    // ln p of the drawn weights alone; that of going on is nearly 0 at this policy.
+    expect(steps.map(({ couldStop }) => couldStop).slice(0, -1)).toEqual(
+      steps.slice(1).map(() => !isExplicit),
+    );
   }
 });
 

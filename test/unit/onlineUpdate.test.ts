@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { formatPolicyFile, type PolicyFile } from '../../src/config/policyFile.ts';
+import { MEMBER_FEATURES, SHARED_FEATURES } from '../../src/policy/features.ts';
 import { onlineDefaults } from '../../src/training/hyperParameters.ts';
 import { judgeTexts } from '../../src/training/judgedTexts.ts';
-import { type JudgedCompletion, worthOf } from '../../src/training/onlineMaterial.ts';
+import { type JudgedCompletion, sampledDecisions, worthOf } from '../../src/training/onlineMaterial.ts';
 import { hedgePolicy, onlineUpdate } from '../../src/training/onlineUpdate.ts';
 import { openBackend } from '../../src/training/tensorflow.ts';
 import { silentPolicy, toyCompletion, toyText } from '../support/onlineMaterial.ts';
@@ -105,7 +106,7 @@ describe('learning from what is kept', () => {
         const action = Float32Array.of(favours * 0.4, favours * -0.4);
         const accepted = favours > 0 ? reward : 6 - reward;
         const { steps, ...completion } = toyCompletion(false);
-        const sampled = steps.map((step) => ({ ...step, action, actionLogProbability: -1 }));
+        const sampled = steps.map((step) => ({ ...step, action, actionLogProbability: -1, couldStop: true }));
         return { ...completion, steps: sampled, acceptedLength: accepted, retained: accepted };
       });
     const firstWeight = async (reward: number) => {
@@ -121,6 +122,41 @@ describe('learning from what is kept', () => {
     };
     expect(await firstWeight(6)).toBeGreaterThan(await firstWeight(0));
   });
+});
+
+describe('what was drawn', () => {
+  const layout = {
+    shape: {
+      kind: 'perMember' as const,
+      nMembers: 2,
+      memberFeatures: MEMBER_FEATURES,
+      sharedFeatures: SHARED_FEATURES,
+    },
+    placesOf: (members: readonly string[]) => members.map((_, i) => i),
+    memberMask: new Float32Array(MEMBER_FEATURES).fill(1),
+    sharedMask: new Float32Array(SHARED_FEATURES).fill(1),
+  };
+  const stoppedOf = (couldStop: boolean | null, stops: boolean) => {
+    const { steps, ...completion } = toyCompletion(false);
+    const drawn = { action: Float32Array.of(1, -1), actionLogProbability: -1, couldStop, stops };
+    return sampledDecisions(
+      {
+        ...completion,
+        acceptedLength: 6,
+        retained: 6,
+        steps: steps.map((step) => ({ ...step, ...drawn })),
+      },
+      layout,
+      onlineDefaults,
+    ).map(({ decision }) => decision.stopped);
+  };
+
+  test.each<[string, boolean | null, boolean, (boolean | null)[]]>([
+    ['to go on, where that was a choice', true, false, [false]],
+    ['to stop', true, true, [true]],
+    ['nothing about stopping, where the person has asked for the text', false, false, [null]],
+    ['nobody knows what, in a record from before it was taken down', null, false, []],
+  ])('%s', (_, couldStop, stops, expected) => expect(stoppedOf(couldStop, stops)).toEqual(expected));
 });
 
 describe('what a text is worth', () => {

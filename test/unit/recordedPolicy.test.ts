@@ -97,8 +97,8 @@ test('sampled actions are those that the actor took, with their probabilities', 
   let last: SampledAction | null = null;
   const sampled = createActorPolicy(file, ids, {
     random: randomNumbers(3),
-    record: ({ action, stopLogProbability }) => {
-      last = { action, logProbability: stopLogProbability };
+    record: ({ action, couldStop, stopLogProbability }) => {
+      last = { action, couldStop, logProbability: stopLogProbability };
     },
   });
   const takeAction = () => last;

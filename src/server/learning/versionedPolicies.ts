@@ -122,6 +122,7 @@ function actionOf(
   const chosen = actionLogProbabilities.reduce((sum, logProbability) => sum + logProbability, 0);
   return {
     action: Float32Array.from(memberIds, (id, i) => action[members === '*' ? i : members.indexOf(id)]),
+    couldStop,
     logProbability: chosen + (couldStop ? stopLogProbability : 0),
   };
 }

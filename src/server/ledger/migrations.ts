@@ -115,6 +115,10 @@ CREATE TABLE leases (
   expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 `,
+  `
+-- Null: not sampled, or recorded before this was.
+ALTER TABLE steps ADD COLUMN could_stop INTEGER CHECK (could_stop IN (0, 1));
+`,
 ];
 
 export const latestVersion = migrations.length;

@@ -6,15 +6,16 @@ import type { Session } from './session.ts';
 export function insertServedSteps(session: Session, completion: number, steps: readonly ServedStep[]): void {
   for (const [stepIdx, step] of steps.entries()) {
     session.run(
-      `INSERT INTO steps (completion, ${columns}, weights, action, action_log_probability, stops)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO steps (completion, ${columns}, weights, action, action_log_probability, could_stop, stops)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       completion,
       stepIdx,
       ...values(step),
       step.weights,
       step.action,
       step.actionLogProbability,
-      step.stops ? 1 : 0,
+      step.couldStop === null ? null : toBit(step.couldStop),
+      toBit(step.stops),
     );
   }
 }
@@ -54,6 +55,12 @@ const scoredColumns = z.object({
   bytes: z.int(),
 });
 
+const bit = z.union([z.literal(0), z.literal(1)]);
+
+function toBit(flag: boolean): 0 | 1 {
+  return flag ? 1 : 0;
+}
+
 const scoredStepRow = scoredColumns.transform(toScoredStep);
 
 const servedStepRow = scoredColumns
@@ -61,13 +68,15 @@ const servedStepRow = scoredColumns
     weights: floats,
     action: floats.nullable(),
     action_log_probability: z.number().nullable(),
-    stops: z.union([z.literal(0), z.literal(1)]),
+    could_stop: bit.nullable(),
+    stops: bit,
   })
   .transform((row) => ({
     ...toScoredStep(row),
     weights: row.weights,
     action: row.action,
     actionLogProbability: row.action_log_probability,
+    couldStop: row.could_stop === null ? null : row.could_stop === 1,
     stops: row.stops === 1,
   }));
 
