@@ -18,7 +18,7 @@ import { Recorder } from '../server/learning/recorder.ts';
 import type { LearningSchedule } from '../server/learning/schedule.ts';
 import { grantConsent } from '../server/ledger/consents.ts';
 import { type Ledger, openLedger } from '../server/ledger/ledger.ts';
-import { recordOutcome, recordSurvival } from '../server/ledger/outcomes.ts';
+import { recordAgreement, recordOutcome, recordSurvival } from '../server/ledger/outcomes.ts';
 import { servingVersions } from '../server/ledger/policyVersions.ts';
 import type { LedgerProblem, Result } from '../server/ledger/problems.ts';
 import { recordText } from '../server/ledger/survivingTexts.ts';
@@ -198,7 +198,7 @@ class Learner {
   async learnFrom(
     cursor: Cursor,
     report: CompletionReport,
-    { kind, acceptedLength, retained }: ReturnType<typeof react>,
+    { kind, acceptedLength, retained, deserved }: ReturnType<typeof react>,
     signal: AbortSignal,
   ): Promise<void> {
     const { id: completionId } = report;
@@ -207,6 +207,8 @@ class Learner {
       this.#nShown++;
       take(recordOutcome(this.#ledger, { completionId, time: this.#now, kind, acceptedLength }));
       if (acceptedLength > 0) take(recordSurvival(this.#ledger, { completionId, after: 30, retained }));
+      const agreedLength = deserved.acceptedCharacters;
+      take(recordAgreement(this.#ledger, { completionId, agreedLength }));
     }
     await this.#recordTyped(cursor, signal);
     if (report.text !== '' && this.#nShown % this.#learning.idleEvery === 0) await this.#pause();

@@ -151,6 +151,8 @@ export interface OnlineHyperParameters {
   readonly logLossCoef: number;
   /** Weight of the KL divergence from the shipped policy, of weights and stops. */
   readonly klCoef: number;
+  /** The same of stops alone, as far as outcomes are not reliable. */
+  readonly unreliableKlCoef: number;
   /** ε of the clipped ratio, and the weight of that objective over actions that were drawn. */
   readonly clipRange: number;
   readonly policyCoef: number;
@@ -171,6 +173,7 @@ export const onlineDefaults: OnlineHyperParameters = {
   entCoef: 0.01,
   logLossCoef: 0.5,
   klCoef: 0.005,
+  unreliableKlCoef: 1,
   clipRange: 0.2,
   policyCoef: 0.1,
 };

@@ -22,6 +22,8 @@ export interface JudgedCompletion {
   readonly acceptedLength: number;
   /** At the latest look; null before the first. */
   readonly retained: number | null;
+  /** How much of it, from its start, stands in the text that the person left; null where that is not known. */
+  readonly agreedLength: number | null;
 }
 
 /** What is reckoned beyond the reward. */

@@ -24,6 +24,7 @@ import {
   textLine,
 } from './onlineMaterial.ts';
 import { Optimiser } from './optimiser.ts';
+import { reliabilityOf } from './reliability.ts';
 import type { TrueStep } from './stepReader.ts';
 import { expectedReward, type StoppableLine } from './stopStage.ts';
 import { linearStepLogProbabilities } from './trueText.ts';
@@ -47,6 +48,8 @@ export interface OnlineResult {
     readonly outcomes: number;
     readonly sampled: number;
     readonly texts: number;
+    /** Of outcomes; from 0 to 1. */
+    readonly reliability: number;
     /** Means over the last minibatches. */
     readonly expectedReward: number;
     readonly logLoss: number;
@@ -61,10 +64,13 @@ export interface OnlineResult {
  *
  * J is the exact expected reward of when to stop (`stopStage.ts`) over lines that were judged or typed, H the entropy of
  * that, ln p the log-likelihood of steps of surviving text, and the last term is that of Schulman et al. 2017 over the
- * actions that a challenger drew, with their logged probabilities. The same material, seed and backend give the same policy.
+ * actions that a challenger drew, with their logged probabilities. J, H and the last term count by how reliable outcomes are
+ * (`reliability.ts`); as far as they are not, a further KL term keeps stops as they were shipped. The same material, seed and
+ * backend give the same policy.
  */
 export async function onlineUpdate(update: OnlineUpdate): Promise<OnlineResult> {
   const { shipped, hyperParameters, seed, pause } = update;
+  const reliability = reliabilityOf(update.completions);
   const random = randomNumbers(seed);
   const layout = layoutOf(update);
   const networks = networksOf(shipped, layout, random);
@@ -74,9 +80,9 @@ export async function onlineUpdate(update: OnlineUpdate): Promise<OnlineResult> 
     const material = materialOf(update, layout, anchor);
     const meters = new Meters();
     for (let i = 0; i < hyperParameters.nMinibatches && material.rows.length > 0; i++) {
-      const batch = drawBatch(material, hyperParameters, random);
+      const batch = drawBatch(material, { ...hyperParameters, reliability }, random);
       optimiser.minimise(() => {
-        const terms = lossTerms(networks, anchor, batch, layout, hyperParameters);
+        const terms = lossTerms(networks, anchor, batch, layout, { ...hyperParameters, reliability });
         meters.add(terms);
         return terms.loss;
       });
@@ -89,6 +95,7 @@ export async function onlineUpdate(update: OnlineUpdate): Promise<OnlineResult> 
         outcomes: outcomes.length,
         sampled: sampled.length,
         texts: typed.length,
+        reliability,
         ...meters.means(),
       },
     };
@@ -201,6 +208,11 @@ function textRow(step: ScoredStep, members: readonly string[], layout: OnlineLay
   };
 }
 
+interface Reliability {
+  /** Of outcomes; from 0 to 1. */
+  readonly reliability: number;
+}
+
 interface Batch {
   readonly lines: readonly StoppableLine[];
   readonly rows: readonly TrueStep[];
@@ -211,12 +223,14 @@ interface Batch {
 
 function drawBatch(
   { outcomes, typed, sampled, rows }: Material,
-  { batchLines, batchRows, outcomeWeight, halfLife }: OnlineHyperParameters,
+  { batchLines, batchRows, outcomeWeight, halfLife, reliability }: OnlineHyperParameters & Reliability,
   random: () => number,
 ): Batch {
   // Rows are steps, of which a line has several.
   const perLine = Math.max(1, rows.length / Math.max(1, typed.length));
-  const judgedShare = (outcomes.length * outcomeWeight) / (outcomes.length * outcomeWeight + typed.length);
+  // What a text says is certain, what an outcome says only as far as outcomes are reliable.
+  const judgedWeight = outcomes.length * outcomeWeight * reliability;
+  const judgedShare = judgedWeight / (judgedWeight + typed.length);
   const nJudged = typed.length === 0 ? batchLines : Math.round(batchLines * judgedShare);
   return {
     lines: [
@@ -257,8 +271,10 @@ function lossTerms(
   anchor: ActorCritic,
   batch: Batch,
   layout: OnlineLayout,
-  { entCoef, logLossCoef, klCoef, clipRange, policyCoef }: OnlineHyperParameters,
+  hyperParameters: OnlineHyperParameters & Reliability,
 ): LossTerms {
+  const { entCoef, logLossCoef, klCoef, unreliableKlCoef, clipRange, policyCoef, reliability } =
+    hyperParameters;
   const zero = tf.scalar(0);
   const { lines, rows, sampled } = batch;
   const { reward, entropy } =
@@ -266,15 +282,21 @@ function lossTerms(
   const logLoss: tf.Scalar =
     rows.length > 0 ? tf.neg(tf.mean(linearStepLogProbabilities(networks, rows, layout.shape))) : zero;
   const decisions = [...lines.flatMap((line) => line.decisions), ...rows.map(({ decision }) => decision)];
-  const divergence = decisions.length > 0 ? divergenceOf(networks, anchor, decisions) : zero;
+  const { weights, stops } =
+    decisions.length > 0 ? divergencesOf(networks, anchor, decisions) : { weights: zero, stops: zero };
+  const divergence: tf.Scalar = tf.add(weights, stops);
   const surrogate = sampled.length > 0 ? clippedSurrogate(networks, batch, clipRange) : zero;
   const gain = tf.addN([reward, tf.mul(entropy, entCoef), tf.mul(surrogate, policyCoef)]);
-  const cost: tf.Scalar = tf.add(tf.mul(logLoss, logLossCoef), tf.mul(divergence, klCoef));
-  return { loss: tf.sub(cost, gain), reward, logLoss, divergence };
+  const cost: tf.Scalar = tf.addN([
+    tf.mul(logLoss, logLossCoef),
+    tf.mul(divergence, klCoef),
+    tf.mul(stops, unreliableKlCoef * (1 - reliability)),
+  ]);
+  return { loss: tf.sub(cost, tf.mul(gain, reliability)), reward, logLoss, divergence };
 }
 
-/** KL(anchor ‖ networks) per decision: Gaussian weights with the same σ, Σ (μ − μ₀)² ÷ 2σ², and Bernoulli stops. */
-function divergenceOf(networks: ActorCritic, anchor: ActorCritic, decisions: readonly Decision[]): tf.Scalar {
+/** KL(anchor ‖ networks) per decision: of Gaussian weights with the same σ, Σ (μ − μ₀)² ÷ 2σ², and of Bernoulli stops. */
+function divergencesOf(networks: ActorCritic, anchor: ActorCritic, decisions: readonly Decision[]) {
   const { observations } = tensorsOf(decisions, networks.shape);
   const now = networks.act(observations);
   const then = anchor.act(observations);
@@ -285,7 +307,8 @@ function divergenceOf(networks: ActorCritic, anchor: ActorCritic, decisions: rea
     tf.mul(tf.sigmoid(then.stopLogits), tf.sub(then.stopLogits, now.stopLogits)),
     tf.sub(tf.softplus(now.stopLogits), tf.softplus(then.stopLogits)),
   );
-  return tf.div(tf.add(weights, tf.sum(stops)), decisions.length);
+  const perDecision = (sum: tf.Tensor): tf.Scalar => tf.div(sum, decisions.length);
+  return { weights: perDecision(weights), stops: perDecision(tf.sum(stops)) };
 }
 
 /** E[min(r Â, clip(r, 1 ± ε) Â)] with one ratio for each step, as its probability was logged. */

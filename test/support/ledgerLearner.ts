@@ -36,7 +36,15 @@ for (let i = 0; ; i++) {
       await pause();
       const { network, ...policy } = hedgePolicy();
       const stop = { ...network.stop, bias: Float32Array.of(5) };
-      const changes = { outcomes: i, sampled: 0, texts: i, expectedReward: 0, logLoss: 0, divergence: 0 };
+      const changes = {
+        outcomes: i,
+        sampled: 0,
+        texts: i,
+        reliability: 1,
+        expectedReward: 0,
+        logLoss: 0,
+        divergence: 0,
+      };
       return { policy: { ...policy, network: { ...network, stop } }, changes };
     },
     pause: () => new Promise((resolve) => setImmediate(resolve)),

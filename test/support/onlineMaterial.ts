@@ -49,7 +49,12 @@ export function toyCompletion(isTrap: boolean, changes: Partial<Completion> = {}
 
 /** Ends every text at once. */
 export function silentPolicy(): PolicyFile {
+  return stoppingPolicy(5);
+}
+
+/** Ends a text with the same probability, the logistic function of `logit`, whatever it sees. */
+export function stoppingPolicy(logit: number): PolicyFile {
   const policy = hedgePolicy();
   const { network } = policy;
-  return { ...policy, network: { ...network, stop: { ...network.stop, bias: Float32Array.of(5) } } };
+  return { ...policy, network: { ...network, stop: { ...network.stop, bias: Float32Array.of(logit) } } };
 }

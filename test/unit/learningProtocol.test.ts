@@ -105,7 +105,12 @@ test('with consent: accepted, survived, and scored when idle', async () => {
   expect(completion).toMatchObject({
     members: ['one'],
     shownLength: 6,
-    outcome: { kind: 'accepted', acceptedLength: 6, retained: { 30: 6, 120: 6, 300: 6 } },
+    outcome: {
+      kind: 'accepted',
+      acceptedLength: 6,
+      retained: { 30: 6, 120: 6, 300: 6 },
+      agreedLength: 6,
+    },
   });
   expect(text).toMatchObject({ type: 'text', nBytes: 6 });
   expect(text.steps.map(({ nBytes }: { nBytes: number }) => nBytes)).toEqual([3, 3, 0]);

@@ -73,7 +73,15 @@ function request(ledger: Ledger, n: number, acceptedBy: (arm: string, isTrap: bo
 
 const silent: LearnOptions['train'] = async () => ({
   policy: silentPolicy(),
-  changes: { outcomes: 0, sampled: 0, texts: 60, expectedReward: 0, logLoss: 0, divergence: 0 },
+  changes: {
+    outcomes: 0,
+    sampled: 0,
+    texts: 60,
+    reliability: 1,
+    expectedReward: 0,
+    logLoss: 0,
+    divergence: 0,
+  },
 });
 
 function options(ledger: Ledger, changes: Partial<LearnOptions> = {}): LearnOptions {

@@ -25,6 +25,7 @@ function play(marked: string, actions: readonly Action[]): string[] {
     listener: {
       outcome: ({ kind, acceptedLength }) => told.push(`${kind} ${acceptedLength}`),
       survival: ({ after, retained }) => told.push(`${retained} after ${after}`),
+      agreement: ({ agreedLength }) => told.push(`agrees ${agreedLength}`),
       text: (_, text) => told.push(`text ${JSON.stringify(text)}`),
     },
   });
@@ -152,7 +153,11 @@ describe('what survives', () => {
     [offer, accepted, { wait: 30 }],
     ['accepted 8', '0 after 30'],
   );
-  after('follows edits above', [{ edit: '█a = foo(bar);', to: 'x\ny\n' }], ['8 after 30', 'text "foo(bar)"']);
+  after(
+    'follows edits above',
+    [{ edit: '█a = foo(bar);', to: 'x\ny\n' }],
+    ['8 after 30', 'text "foo(bar)"', 'agrees 8'],
+  );
   after('follows edits of its line', [{ edit: '«a» = foo(bar);', to: 'longer' }], ['8 after 30']);
   after(
     'does not grow at its ends',
@@ -209,7 +214,7 @@ describe('the text that stands there', () => {
       { wait: 90 },
       { wait: 180 },
     ],
-    ['text "bar"', 'ignored 0'],
+    ['text "bar"', 'ignored 0', 'agrees 0'],
   );
   line(
     'leaves out what had stood after it',
@@ -220,7 +225,19 @@ describe('the text that stands there', () => {
       tell('rejected'),
       { wait: 30 },
     ],
-    ['rejected 0', 'text "bar  "'],
+    ['rejected 0', 'text "bar  "', 'agrees 0'],
+  );
+  line(
+    'agrees with what was rejected, as far as the same was typed',
+    'a = █;\nb\n',
+    [
+      tell('rejected'),
+      { edit: 'a = █;\nb\n', to: 'foo.x' },
+      { edit: 'a = foo.x;\nb█\n', to: 'x' },
+      { wait: 30 },
+      { wait: 90 },
+    ],
+    ['rejected 0', 'text "foo.x"', 'agrees 3'],
   );
   line(
     'ends with the line that Enter ends',

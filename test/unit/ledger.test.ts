@@ -13,6 +13,7 @@ import { latestVersion, migrate, migrations, versionOf } from '../../src/server/
 import {
   outcomeKinds,
   readComparison,
+  recordAgreement,
   recordOutcome,
   recordSurvival,
 } from '../../src/server/ledger/outcomes.ts';
@@ -121,12 +122,15 @@ describe('what is recorded', () => {
       [120, 11],
     ] as const)
       expect(value(recordSurvival(ledger, { completionId: id, after, retained }))).toBe('recorded');
+    expect(value(recordAgreement(ledger, { completionId: id, agreedLength: 7 }))).toBe('recorded');
+    expect(value(recordAgreement(ledger, { completionId: 'gone', agreedLength: 7 }))).toBe('unknown');
     const lines = [...exportLines(ledger)];
     expect(lines.find(({ type }) => type === 'completion')?.outcome).toEqual({
       time: 5,
       kind: 'accepted',
       acceptedLength: 12,
       retained: { 30: 12, 120: 11, 300: null },
+      agreedLength: 7,
     });
     expect(
       value(recordOutcome(ledger, { ...told, completionId: 'gone', kind: 'ignored', acceptedLength: 0 })),

@@ -1,33 +1,41 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { formatPolicyFile, type PolicyFile } from '../../src/config/policyFile.ts';
+import { randomNumbers } from '../../src/evaluation/random.ts';
 import { MEMBER_FEATURES, SHARED_FEATURES } from '../../src/policy/features.ts';
 import { onlineDefaults } from '../../src/training/hyperParameters.ts';
 import { judgeTexts } from '../../src/training/judgedTexts.ts';
 import { type JudgedCompletion, sampledDecisions, worthOf } from '../../src/training/onlineMaterial.ts';
 import { hedgePolicy, onlineUpdate } from '../../src/training/onlineUpdate.ts';
+import { reliabilityOf } from '../../src/training/reliability.ts';
 import { openBackend } from '../../src/training/tensorflow.ts';
-import { silentPolicy, toyCompletion, toyText } from '../support/onlineMaterial.ts';
+import { silentPolicy, stoppingPolicy, toyCompletion, toyText } from '../support/onlineMaterial.ts';
 
 beforeAll(() => openBackend('wasm'));
 
 const isTrap = (i: number) => i % 2 === 1;
 const many = <Item>(n: number, create: (i: number) => Item) => Array.from({ length: n }, (_, i) => create(i));
 
-/** Judged as they deserve, or by a toss of a coin that knows nothing. */
+/** Judged as they deserve, or by a toss of a coin that knows nothing; the person's own text is right in any case. */
 function judged(n: number, isAccepted: (i: number) => boolean): JudgedCompletion[] {
   return many(n, (i) => {
     const acceptedLength = isAccepted(i) ? 6 : 0;
-    return { ...toyCompletion(isTrap(i)), acceptedLength, retained: acceptedLength };
+    const agreedLength = isTrap(i) ? 0 : 6;
+    const retained = Math.min(acceptedLength, agreedLength);
+    return { ...toyCompletion(isTrap(i)), acceptedLength, retained, agreedLength };
   });
 }
 
 async function learn(
-  material: { readonly completions?: readonly JudgedCompletion[]; readonly nTexts?: number },
+  material: {
+    readonly shipped?: PolicyFile;
+    readonly completions?: readonly JudgedCompletion[];
+    readonly nTexts?: number;
+  },
   seed = 1,
 ): Promise<PolicyFile> {
-  const { completions = [], nTexts = 0 } = material;
+  const { shipped = hedgePolicy(), completions = [], nTexts = 0 } = material;
   const { policy } = await onlineUpdate({
-    shipped: hedgePolicy(),
+    shipped,
     completions,
     texts: many(nTexts, (i) => toyText(isTrap(i))),
     hyperParameters: onlineDefaults,
@@ -70,6 +78,26 @@ describe('learning from what is kept', () => {
     expect(trap).toBe(0);
   });
 
+  test('from a toss of a coin: what is shown stays as it was shipped, and the better member is trusted more', async () => {
+    const coin = randomNumbers(5);
+    const completions = judged(300, () => coin() < 0.5);
+    expect(reliabilityOf(completions)).toBe(0);
+    // It would be silent for little more.
+    const shipped = stoppingPolicy(-0.4);
+    const policy = await learn({ shipped, completions, nTexts: 300 });
+    expect(shownBy(policy)).toEqual([expect.closeTo(rightWorth), expect.closeTo(wrongWorth)]);
+    const probability = (of: PolicyFile | null) =>
+      Math.exp(-judgeTexts(of, [toyText(false)], onlineDefaults)[0].loss);
+    expect(probability(policy)).toBeGreaterThan(probability(null) + 0.01);
+  });
+
+  test('from somebody who errs now and then it is learned all the same', async () => {
+    const coin = randomNumbers(5);
+    const completions = judged(300, (i) => (coin() < 0.2 ? coin() < 0.5 : !isTrap(i)));
+    const policy = await learn({ completions, nTexts: 300 });
+    expect(shownBy(policy)).toEqual([expect.closeTo(rightWorth), 0]);
+  });
+
   test('the same material and seed give the same policy, another seed another', async () => {
     const [first, again, other] = [
       await learn({ nTexts: 8 }),
@@ -107,20 +135,55 @@ describe('learning from what is kept', () => {
         const accepted = favours > 0 ? reward : 6 - reward;
         const { steps, ...completion } = toyCompletion(false);
         const sampled = steps.map((step) => ({ ...step, action, actionLogProbability: -1, couldStop: true }));
-        return { ...completion, steps: sampled, acceptedLength: accepted, retained: accepted };
+        return {
+          ...completion,
+          steps: sampled,
+          acceptedLength: accepted,
+          retained: accepted,
+          agreedLength: accepted,
+        };
       });
     const firstWeight = async (reward: number) => {
       const { policy } = await onlineUpdate({
         shipped: hedgePolicy(),
         completions: drawn(reward),
         texts: [toyText(false)],
-        hyperParameters: { ...onlineDefaults, logLossCoef: 0, klCoef: 0, policyCoef: 1 },
+        hyperParameters: { ...onlineDefaults, nMinibatches: 40, logLossCoef: 0, klCoef: 0, policyCoef: 1 },
         seed: 1,
         pause: async () => {},
       });
       return -judgeTexts(policy, [toyText(false)], onlineDefaults)[0].loss;
     };
     expect(await firstWeight(6)).toBeGreaterThan(await firstWeight(0));
+  });
+});
+
+describe('how far outcomes tell what was wanted', () => {
+  const coin = randomNumbers(7);
+  const cases: readonly [string, (i: number) => boolean, [low: number, high: number]][] = [
+    ['always', (i) => !isTrap(i), [1, 1]],
+    ['as a coin does: not at all', () => coin() < 0.5, [0, 0]],
+    ['never, where all is accepted', () => true, [0, 0]],
+    ['never, where all is rejected', () => false, [0, 0]],
+    ['never, where it is the other way round', isTrap, [0, 0]],
+    [
+      'mostly, where every fifth is a toss of a coin',
+      (i) => (i % 5 === 0 ? coin() < 0.5 : !isTrap(i)),
+      [0.6, 0.85],
+    ],
+    ['half, where half of what is right is let be', (i) => !isTrap(i) && i % 4 === 0, [0.35, 0.5]],
+  ];
+  test.each(cases)('%s', (_, isAccepted, [low, high]) => {
+    const reliability = reliabilityOf(judged(200, isAccepted));
+    expect(reliability).toBeGreaterThanOrEqual(low);
+    expect(reliability).toBeLessThanOrEqual(high);
+  });
+
+  test('of somebody unknown the best is assumed; a few outcomes of a coin do not pass for more', () => {
+    const unknown = judged(20, () => false).map((completion) => ({ ...completion, agreedLength: null }));
+    expect(reliabilityOf(unknown)).toBe(1);
+    const samples = many(200, () => reliabilityOf(judged(20, () => coin() < 0.5)));
+    expect(samples.filter((reliability) => reliability === 0).length).toBeGreaterThan(170);
   });
 });
 
@@ -144,6 +207,7 @@ describe('what was drawn', () => {
         ...completion,
         acceptedLength: 6,
         retained: 6,
+        agreedLength: 6,
         steps: steps.map((step) => ({ ...step, ...drawn })),
       },
       layout,

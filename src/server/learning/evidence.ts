@@ -117,7 +117,7 @@ function readOutcomes(ledger: Ledger, afterRow: number): Result<ReadonlyMap<numb
     const rows = session.all(
       outcomeRow,
       `SELECT completion, kind, accepted_length AS acceptedLength,
-         coalesce(retained_300, retained_120, retained_30) AS retained
+         coalesce(retained_300, retained_120, retained_30) AS retained, agreed_length AS agreedLength
        FROM outcomes WHERE completion > ?`,
       afterRow,
     );
@@ -130,6 +130,7 @@ const outcomeRow = z.object({
   kind: z.enum(outcomeKinds),
   acceptedLength: z.int(),
   retained: z.int().nullable(),
+  agreedLength: z.int().nullable(),
 });
 
 /** The numbers of the newest rows; 0 for none. */

@@ -78,6 +78,8 @@ export class Learning implements PolicySource {
       listener: {
         outcome: ({ id, ...outcome }) => this.#record((recorder) => recorder.recordOutcome(id, outcome)),
         survival: ({ id, ...survival }) => this.#record((recorder) => recorder.recordSurvival(id, survival)),
+        agreement: ({ id, agreedLength }) =>
+          this.#record((recorder) => recorder.recordAgreement(id, agreedLength)),
         text: (at, text) => this.#scorer.add(at, text),
       },
     });

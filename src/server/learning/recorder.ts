@@ -7,7 +7,13 @@ import type { LearningProgress } from '../../protocol/messages.ts';
 import { type Completion, recordCompletion } from '../ledger/completions.ts';
 import { hasConsent } from '../ledger/consents.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { type Outcome, recordOutcome, recordSurvival, type SurvivalSeconds } from '../ledger/outcomes.ts';
+import {
+  type Outcome,
+  recordAgreement,
+  recordOutcome,
+  recordSurvival,
+  type SurvivalSeconds,
+} from '../ledger/outcomes.ts';
 import type { LedgerProblem, Result } from '../ledger/problems.ts';
 import { recordText } from '../ledger/survivingTexts.ts';
 import type { Place, PolicySource, ServedPolicy } from '../policyStore.ts';
@@ -116,6 +122,11 @@ export class Recorder implements PolicySource {
   /** How much of an accepted completion is still there. */
   recordSurvival(id: string, survival: { readonly after: SurvivalSeconds; readonly retained: number }): void {
     this.#take(recordSurvival(this.#options.ledger, { completionId: id, ...survival }));
+  }
+
+  /** How much of a completion stands in the text that the person left there. */
+  recordAgreement(id: string, agreedLength: number): void {
+    this.#take(recordAgreement(this.#options.ledger, { completionId: id, agreedLength }));
   }
 
   /** What the members gave a text that the person kept or wrote. */

@@ -1,4 +1,4 @@
-import { editDistance } from '../../evaluation/typist.ts';
+import { editDistance, judge } from '../../evaluation/typist.ts';
 import type { Outcome, OutcomeKind, SurvivalSeconds } from '../ledger/outcomes.ts';
 import { survivalSeconds } from '../ledger/outcomes.ts';
 import type { TextAtCursor } from '../textContext.ts';
@@ -38,6 +38,8 @@ interface WatchListener {
     readonly after: SurvivalSeconds;
     readonly retained: number;
   }): void;
+  /** How many units of what was shown, lexeme by lexeme from its start, stand in what the person left there. */
+  agreement(agreement: { readonly id: string; readonly agreedLength: number }): void;
   /** What stands there now that the person has left the line: kept, or written instead. */
   text(at: TextAtCursor, text: string): void;
 }
@@ -82,6 +84,7 @@ export class Watch {
       place: { kind: 'notYet' },
       hasLeftLine: false,
       isTextTold: false,
+      agreedLength: null,
       cancel: () => {},
     };
     this.#watched.set(id, watched);
@@ -157,6 +160,7 @@ export class Watch {
       if (watched.end !== null) this.#tellSurvival(watched, document, survivalSeconds[lookIdx]);
       else if (isLast) this.#conclude(watched, document);
       this.#tellText(watched, document);
+      this.#tellAgreement(watched);
     }
     if (isLast || document === undefined || !watched.isShown) this.#forget(watched);
     else this.#lookAfter(watched, lookIdx + 1);
@@ -178,7 +182,17 @@ export class Watch {
     if (watched.isTextTold || !watched.hasLeftLine) return;
     watched.isTextTold = true;
     const written = writtenText(watched, document);
-    if (written !== null) this.#options.listener.text(watched.at, written);
+    if (written === null) return;
+    watched.agreedLength = judge(watched.text, written).acceptedCharacters;
+    this.#options.listener.text(watched.at, written);
+  }
+
+  /** Once it has an outcome that this can be compared with. */
+  #tellAgreement(watched: Watched): void {
+    const { id, agreedLength, end } = watched;
+    if (end === null || agreedLength === null) return;
+    watched.agreedLength = null;
+    this.#options.listener.agreement({ id, agreedLength });
   }
 
   #forget(watched: Watched): void {
@@ -198,6 +212,8 @@ interface Watched extends Pick<Offer, 'id' | 'at' | 'text'> {
   place: Place;
   hasLeftLine: boolean;
   isTextTold: boolean;
+  /** Known and not told yet. */
+  agreedLength: number | null;
   cancel: () => void;
 }
 

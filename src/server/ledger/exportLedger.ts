@@ -94,11 +94,13 @@ const outcomeRow = z
     retained_30: z.int().nullable(),
     retained_120: z.int().nullable(),
     retained_300: z.int().nullable(),
+    agreed_length: z.int().nullable(),
   })
-  .transform(({ completion, time, kind, accepted_length, retained_30, retained_120, retained_300 }) => ({
+  .transform(({ completion, time, kind, accepted_length, agreed_length, ...retained }) => ({
     completion,
     time,
     kind,
     acceptedLength: accepted_length,
-    retained: { 30: retained_30, 120: retained_120, 300: retained_300 },
+    retained: { 30: retained.retained_30, 120: retained.retained_120, 300: retained.retained_300 },
+    agreedLength: agreed_length,
   }));

@@ -118,6 +118,8 @@ CREATE TABLE leases (
   `
 -- Null: not sampled, or recorded before this was.
 ALTER TABLE steps ADD COLUMN could_stop INTEGER CHECK (could_stop IN (0, 1));
+-- How much of what was shown the person's own text agrees with; null: not known.
+ALTER TABLE outcomes ADD COLUMN agreed_length INTEGER;
 `,
 ];
 

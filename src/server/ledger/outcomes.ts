@@ -55,6 +55,24 @@ export function recordSurvival(
   });
 }
 
+/**
+ * How many units (UTF-16) of what was shown, from its start, stand in the text that the person left there, whatever they did
+ * with it. `unknown`: the completion has no outcome.
+ */
+export function recordAgreement(
+  ledger: Ledger,
+  agreement: { readonly completionId: string; readonly agreedLength: number },
+): Result<'recorded' | 'unknown'> {
+  return ledger.write((session) => {
+    const { nChanges } = session.run(
+      `UPDATE outcomes SET agreed_length = ? WHERE completion = (SELECT row FROM completions WHERE id = ?)`,
+      agreement.agreedLength,
+      agreement.completionId,
+    );
+    return nChanges === 1 ? 'recorded' : 'unknown';
+  });
+}
+
 /** A completion that one of two arms served, and what became of it. */
 export interface ComparedOutcome {
   readonly arm: 'treatment' | 'control';
