@@ -59,9 +59,9 @@ const ensemble = startEnsemble({
   onChange: () => {},
 });
 const ledger = await filledLedger(path.join(folder, 'ledger.sqlite'));
-const text = readFileSync(path.join(import.meta.dirname, '../src/server/library.ts'), 'utf8');
+const file = readFileSync(path.join(import.meta.dirname, '../src/server/library.ts'), 'utf8');
 /** Where lines end that are long enough to be typed. */
-const lineEnds = Array.from(text.matchAll(/.{20,}$/gm), (line) => line.index + line[0].length);
+const lineEnds = Array.from(file.matchAll(/.{20,}$/gm), (line) => line.index + line[0].length);
 let nTurns = 0;
 /** Lets training go on. */
 let release = () => {};
@@ -75,8 +75,11 @@ try {
     ],
     { warmUps: 1, rounds: nRounds },
   );
-  if (nTurns === 0) throw new Error('Nothing was trained meanwhile: more --rounds or --requests are needed.');
   report(without, withTraining);
+  if (nTurns === 0) {
+    console.error('No policy was trained to its end meanwhile: more --rounds or --requests are needed.');
+    process.exitCode = 1;
+  }
 } finally {
   await trainer.close();
   await ensemble.close();
@@ -96,8 +99,12 @@ async function block(
   await wait(500);
   const latencies: number[] = [];
   for (let i = 0; i < nRequests; i++) {
-    const offset = cursorAt(firstIdx + i);
-    const request = { uri: 'file:///library.ts', languageId: 'typescript', text, offset, isExplicit: true };
+    const request = {
+      uri: 'file:///library.ts',
+      languageId: 'typescript',
+      ...typedAt(firstIdx + i),
+      isExplicit: true,
+    };
     const started = performance.now();
     trainer.busy();
     await inTime(ensemble.engine.complete(request, new AbortController().signal), 'a completion');
@@ -112,10 +119,15 @@ async function block(
   return latencies;
 }
 
-/** Two characters further at each request, then another line. */
-function cursorAt(requestIdx: number): number {
+/**
+ * A line of which the end has yet to be typed: two characters more at each request, then another line. What follows the cursor
+ * stays the same meanwhile, as it does for somebody who types: a member reads on from where it was.
+ */
+function typedAt(requestIdx: number): { readonly text: string; readonly offset: number } {
   const place = Math.floor(requestIdx / requestsPerPlace);
-  return lineEnds[(place * 7) % lineEnds.length] - 12 + 2 * (requestIdx % requestsPerPlace);
+  const end = lineEnds[(place * 7) % lineEnds.length];
+  const offset = end - 12 + 2 * (requestIdx % requestsPerPlace);
+  return { text: file.slice(0, offset) + file.slice(end), offset };
 }
 
 async function inTime<Value>(work: Promise<Value>, what: string): Promise<Value> {
