@@ -1,10 +1,12 @@
 /**
  * Makes all of policies/ anew, in one go: what the members say is collected, policies are trained, baselines tuned, everything is
- * evaluated on packages that nothing was trained on, and the report made. It goes on where it was stopped.
+ * evaluated on packages that nothing was trained on, and the report made. It goes on where it was stopped: by Ctrl-C after the
+ * updates in hand, by a second one at once.
  * Usage: npm run policies -- --packages DIR [--work DIR] [options]
  *
  *   --packages DIR      the packages as models/recipe unpacks them: DIR/<split>/<language>/<package>
- *   --work DIR          where collected paths and unfinished work lie (default .cache/policies)
+ *   --work DIR          where collected paths and unfinished work lie (default .cache/policies; with --quick
+ *                       .cache/policies-quick)
  *   --quick             a run of minutes that shows that everything works; policies/ stays as it is
  *   --jobs N            commands at once (default: the processors)
  *   --train-cursors N, --dev-cursors N, --test-cursors N   in each package (the last with each seed)
@@ -28,11 +30,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { membersDigest } from '../src/cli/openMembers.ts';
+import { pathFileEnding } from '../src/cli/pathFiles.ts';
 import { bundledMembersPath } from '../src/server/memberFolders.ts';
-import { type Job, type PlanOptions, planPolicies, type Sizes } from './policyPlan.ts';
+import { collectedFiles, type Job, type PlanOptions, planPolicies, type Sizes } from './policyPlan.ts';
 
 const root = join(import.meta.dirname, '..');
 const sizes: Sizes = {
@@ -64,7 +67,7 @@ const languages = ['typescript', 'javascript', 'python'];
 const { values } = parseArgs({
   options: {
     packages: { type: 'string' },
-    work: { type: 'string', default: join(root, '.cache', 'policies') },
+    work: { type: 'string' },
     quick: { type: 'boolean' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     'train-cursors': { type: 'string' },
@@ -84,7 +87,9 @@ if (packagesFolder === undefined) {
   fail('--packages is missing: the folder that models/recipe has unpacked packages into');
 }
 
-const work = resolve(process.env.INIT_CWD ?? '.', values.work);
+// A quick run must not read what a whole one has collected, nor replace it.
+const usualWork = join(root, '.cache', values.quick ? 'policies-quick' : 'policies');
+const work = resolve(process.env.INIT_CWD ?? '.', values.work ?? usualWork);
 const jobs = planPolicies({ work, packages: splitPackages(packagesFolder), sizes: chosenSizes() });
 const nAtOnce = number(values.jobs) ?? 1;
 const digest = await membersDigest({ modelsPath: bundledMembersPath() });
@@ -99,6 +104,7 @@ if (values.list) {
     console.log(`${isDone(job) ? 'done' : duration(job.seconds).padStart(6)}  ${job.id}`);
   console.log(`about ${duration(secondsLeft(jobs))} with ${nAtOnce} at once`);
 } else {
+  refuseStrays();
   await runAll();
   if (values.quick) console.log(`policies/ stays as it is; see ${join(work, 'report')}`);
   else install();
@@ -121,17 +127,28 @@ async function runAll(): Promise<void> {
     return Math.max(0, rate * secondsLeft(rest) - inHand / nAtOnce);
   };
   const tell = (text: string) => console.log(`${duration(elapsed()).padStart(6)}  ${text}`);
+  let isStopped = false;
   const stop = () => {
-    for (const { run } of running.values()) run.stop();
+    if (isStopped) return; // A training that is told twice ends without the update in hand.
+    isStopped = true;
+    for (const { run } of running.values()) run.stop('SIGINT');
   };
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const interrupt = () => {
+    if (isStopped) {
+      for (const { run } of running.values()) run.stop('SIGKILL');
+      process.exit(130);
+    }
+    tell('Ends after the updates in hand. Ctrl-C again ends at once, without them.');
+    stop();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt);
   const ticking = setInterval(() => {
     for (const [id, { run }] of running) tell(`${id}: ${run.lastLine()}`);
     tell(`about ${duration(left())} left`);
   }, 30_000);
   tell(`${finished.size} of ${jobs.length} jobs are done already, about ${duration(left())} left`);
   try {
-    while (finished.size < jobs.length) {
+    while (finished.size < jobs.length && !isStopped) {
       for (const job of jobs) {
         if (finished.has(job.id) || running.has(job.id)) continue;
         if (!job.needs.every((id) => finished.has(id))) continue;
@@ -150,23 +167,30 @@ async function runAll(): Promise<void> {
       taken += seconds;
       tell(`${job.id} took ${duration(seconds)}; about ${duration(left())} left`);
     }
+  } catch (error) {
+    if (!isStopped) throw error; // Otherwise it says that a job was interrupted.
   } finally {
     clearInterval(ticking);
     stop();
     await Promise.allSettled([...running.values()].map(({ ended }) => ended));
   }
+  if (finished.size === jobs.length) return;
+  tell('Stopped; the same command goes on from here.');
+  process.exit(130);
 }
 
 interface Run {
   /** Rejects where the job fails. */
   readonly ended: Promise<void>;
-  readonly stop: () => void;
+  readonly stop: (signal: NodeJS.Signals) => void;
   /** What it said last. */
   readonly lastLine: () => string;
 }
 
 function startJob(job: Job): Run {
   const { action, id } = job;
+  // What another plan has made here is about to be replaced.
+  rmSync(stampPath(job), { force: true });
   const finish = () => writeFileSync(stampPath(job), stampFor(job));
   if ('copy' in action) {
     copyFileSync(action.copy, action.to);
@@ -181,6 +205,8 @@ function startJob(job: Job): Run {
   const log = createWriteStream(logPath);
   const child = spawn(process.execPath, [join(root, 'src', 'cli', 'main.ts'), ...words], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    // Ctrl-C in a terminal reaches all processes of its group, and `stop` would be the second to tell them.
+    detached: true,
   });
   let last = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -197,7 +223,7 @@ function startJob(job: Job): Run {
       done();
     });
   });
-  return { ended, stop: () => child.kill('SIGINT'), lastLine: () => last };
+  return { ended, stop: (signal) => child.kill(signal), lastLine: () => last };
 }
 
 /** A training goes on from its checkpoint, where it has one. */
@@ -232,6 +258,20 @@ function secondsLeft(rest: readonly Job[]): number {
   const alone = rest.filter(({ isAlone }) => isAlone).reduce((sum, { seconds }) => sum + seconds, 0);
   const shared = rest.filter(({ isAlone }) => !isAlone).reduce((sum, { seconds }) => sum + seconds, 0);
   return alone + shared / nAtOnce;
+}
+
+/** Whatever lies among the collected paths is trained or tested on: nothing may that this plan has not collected. */
+function refuseStrays(): void {
+  const folder = join(work, 'paths');
+  if (!existsSync(folder)) return;
+  const own = new Set(jobs.flatMap(collectedFiles));
+  const stray = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .find((path) => path.endsWith(pathFileEnding) && !own.has(path));
+  if (stray === undefined) return;
+  fail(
+    `${relative(work, stray)} in ${work} is of another plan; delete it, or give another folder with --work`,
+  );
 }
 
 /** What has been made becomes what comes with the program. */

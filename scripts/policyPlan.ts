@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { pathFileOf } from '../src/cli/pathFiles.ts';
 import { featureGroups } from '../src/config/policyFile.ts';
 
 /** How much of everything; each number is also an option of `npm run policies`. */
@@ -326,6 +327,13 @@ export function planPolicies({ work, packages, sizes }: PlanOptions): Job[] {
       [main.id, timed.id, 'report-first', ...furtherResults.map((name) => `evaluate-${name}`)],
     ),
   ];
+}
+
+/** The files of paths that a job makes. */
+export function collectedFiles({ action }: Job): string[] {
+  if (!('consort' in action) || action.consort[0] !== 'collect') return [];
+  const out = action.consort.indexOf('--out');
+  return action.consort.slice(1, out).map((folder) => pathFileOf(folder, action.consort[out + 1]));
 }
 
 function idsOf(jobs: readonly Job[]): string[] {

@@ -2,7 +2,7 @@ import '../config/noTelemetry.ts';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { type CollectOptions, collect as collectCursors, countCursors } from '../evaluation/collect.ts';
 import type { Contender } from '../evaluation/contender.ts';
 import { encodeCursor, encodeHeader, type PathHeader } from '../evaluation/pathStore.ts';
@@ -11,7 +11,7 @@ import { integerOption, listOption, parseOptions, resolvePath } from './argument
 import { UsageError } from './failures.ts';
 import { membersDigest, type OpenMembers, openMembers } from './openMembers.ts';
 import { toJson } from './output.ts';
-import { pathFileEnding, readPathHeader } from './pathFiles.ts';
+import { pathFileEnding, pathFileOf, readPathHeader } from './pathFiles.ts';
 import { bundledPoliciesPath, knownContenders, selectContenders } from './policyChoice.ts';
 import type { Command, Terminal } from './run.ts';
 import { readPackage } from './sourcePackages.ts';
@@ -86,7 +86,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   const files: string[] = [];
   try {
     for (const folder of positionals.map(resolvePath)) {
-      const file = join(out, basename(dirname(folder)), `${basename(folder)}${pathFileEnding}`);
+      const file = pathFileOf(folder, out);
       const n = await collectPackage(folder, file, wanted, { ...open, contenders }, terminal);
       nCursors += n;
       if (n > 0) files.push(file);

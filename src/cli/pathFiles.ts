@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import {
   type CollectedCursor,
   decodeCursor,
@@ -11,6 +11,11 @@ import { Failure, reasonOf } from './failures.ts';
 
 /** The ending of the name of a file of collected paths. */
 export const pathFileEnding = '.paths';
+
+/** Where the paths of the package in this folder lie among all that were collected into `out`. */
+export function pathFileOf(folder: string, out: string): string {
+  return join(out, basename(dirname(folder)), `${basename(folder)}${pathFileEnding}`);
+}
 
 export interface ReadPathsOptions {
   /** Which members are in use (`membersDigest`): paths of others are refused. */

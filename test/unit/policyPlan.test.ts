@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Job, planPolicies } from '../../scripts/policyPlan.ts';
+import { collectedFiles, type Job, planPolicies } from '../../scripts/policyPlan.ts';
 
 const jobs = planPolicies({
   work: '/work',
@@ -40,21 +40,47 @@ test('nothing is trained or tuned on what it is tested on', () => {
   }
 });
 
-test('whatever a job needs or reads is made before it', () => {
-  const made = new Set<string>();
-  for (const [i, job] of jobs.entries()) {
-    const before = jobs.slice(0, i).map(({ id }) => id);
-    expect(before).toEqual(expect.arrayContaining([...job.needs]));
-    const [command, ...words] = wordsOf(job);
-    const out = words.indexOf('--out');
-    const inputs = words
-      .filter((_, k) => k !== out + 1)
-      .join(',')
-      .split(',')
-      .filter((word) => /^\/work\/.*\.json$/.test(word));
-    for (const input of inputs) expect(made, `${job.id} reads ${input}`).toContain(input);
-    if (out >= 0 && command !== 'collect') made.add(words[out + 1]);
+const outputOf = (job: Job) => {
+  const words = wordsOf(job);
+  return 'consort' in job.action ? words[words.indexOf('--out') + 1] : job.action.to;
+};
+/** Files and folders of the work that a job reads. */
+const inputsOf = (job: Job) => {
+  const words = wordsOf(job).join().split(',');
+  const own = outputOf(job);
+  const read = words.filter((word) => word.startsWith('/work/') && word !== own);
+  return words.includes('--resume') ? [...read, `${own}.checkpoint`] : read;
+};
+const ancestors = (job: Job): string[] =>
+  jobs.filter(({ id }) => job.needs.includes(id)).flatMap((other) => [other.id, ...ancestors(other)]);
+
+test.each(jobs.map((job) => [job.id, job] as const))('%s waits for all that it reads', (_, job) => {
+  const before = jobs.slice(0, jobs.indexOf(job)).map(({ id }) => id);
+  expect(before).toEqual(expect.arrayContaining([...job.needs]));
+  for (const input of inputsOf(job)) {
+    // A folder is made by all who write into it, and a checkpoint by who writes the file beside it.
+    const makers = jobs.filter((other) => {
+      const output = outputOf(other);
+      return other !== job && (output.startsWith(input) || input.startsWith(output));
+    });
+    expect(makers, `${job.id} reads ${input}`).not.toEqual([]);
+    expect(ancestors(job), `${job.id} reads ${input}`).toEqual(
+      expect.arrayContaining(makers.map(({ id }) => id)),
+    );
   }
+});
+
+test('the paths of every package and seed have files of their own', () => {
+  const files = new Set(jobs.flatMap(collectedFiles));
+  expect([...files].toSorted()).toEqual([
+    '/work/paths/policyDev/python/c.paths',
+    '/work/paths/policyTrain/python/a.paths',
+    '/work/paths/policyTrain/typescript/b.paths',
+    ...[1, 2, 3].flatMap((seed) => [
+      `/work/paths/test/seed${seed}/python/d.paths`,
+      `/work/paths/test/seed${seed}/typescript/e.paths`,
+    ]),
+  ]);
 });
 
 test('a policy that is to be transferred has seen one language only', () => {
