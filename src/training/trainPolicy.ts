@@ -179,7 +179,7 @@ class Trainer {
     }
     let result = await this.#lookAtHeldOut(networks, 0);
     if (algorithm !== 'gate' && stop && !isCutShort) {
-      await this.#learnStops(networks, stop);
+      isCutShort = await this.#learnStops(networks, stop);
       result = await this.#lookAtHeldOut(networks, 0);
     }
     const actor = networks.exportActor();
@@ -196,9 +196,11 @@ class Trainer {
     return state;
   }
 
-  async #learnStops(networks: ActorCritic, hyperParameters: StopHyperParameters): Promise<void> {
+  /** Gives whether it was cut short. */
+  async #learnStops(networks: ActorCritic, hyperParameters: StopHyperParameters): Promise<boolean> {
     const { train, heldOut, combiner, seed, shouldStop, onEvent } = this.#options;
     const actor = recordedActor(this.#fileOf(networks.exportActor(), {}));
+    let isCutShort = false;
     await trainStops({
       networks,
       train: await stoppableLines(train, actor, combiner),
@@ -209,9 +211,11 @@ class Trainer {
       onEpoch: async (epoch) => {
         onEvent({ stage: 'stop', ...epoch });
         await turn();
-        return !shouldStop();
+        isCutShort = shouldStop();
+        return !isCutShort;
       },
     });
+    return isCutShort;
   }
 
   async #reinforce(start: TrainingState): Promise<TrainingState> {

@@ -148,6 +148,24 @@ test('it ends after the update in hand when asked to', async () => {
   expect(updates).toEqual([1, 2]);
 });
 
+test.each(['gate', 'stop'])('what was cut short in the stage %s is no state to go on from', async (stage) => {
+  const states: TrainingState[] = [];
+  let isReached = false;
+  await trainPolicy({
+    ...options,
+    warmStart: 'gate',
+    gate: { ...options.gate, nEpochs: 2 },
+    stop: { ...stopDefaults, nEpochs: 2 },
+    shouldStop: () => isReached,
+    onEvent: (event) => {
+      isReached ||= event.stage === stage;
+    },
+    onState: (state) => void states.push(state),
+  });
+  expect(isReached).toBe(true);
+  expect(states).toEqual([]);
+});
+
 /** Where text follows on the line, the members are right; elsewhere they are wrong, and as sure. */
 const rightWhereTextFollows = ['a + b', 'get(it)'].flatMap((target) => {
   const models = { neural: says(target), ngram: says(target) };
