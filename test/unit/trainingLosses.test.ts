@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
 import { agentLogProbabilities, meanEntropy } from '../../src/training/actionDistribution.ts';
+import { applyHidden } from '../../src/training/denseLayers.ts';
 import { digamma, dirichletEntropy, dirichletLogProbability, lgamma } from '../../src/training/dirichlet.ts';
 import { generalisedAdvantages, groupAdvantages } from '../../src/training/gae.ts';
 import { Optimiser } from '../../src/training/optimiser.ts';
@@ -104,6 +105,47 @@ test.each(fixtures.adam)(
     }
   },
 );
+
+test.each([[[]], [[2]]])('the gradient of a product, in lots of %j', (lots: number[]) => {
+  const [n, k, m] = [3, 5, 4];
+  const nLots = lots[0] ?? 1;
+  const numbers = (length: number, seed: number) =>
+    Array.from({ length }, (_, i) => Math.sin(seed + 1.7 * i));
+  const [a, b, dy] = [numbers(nLots * n * k, 1), numbers(nLots * k * m, 2), numbers(nLots * n * m, 3)];
+  const gradients = tf.grads((x, y) => tf.matMul(x, y))(
+    [tf.tensor(a, [...lots, n, k]), tf.tensor(b, [...lots, k, m])],
+    tf.tensor(dy, [...lots, n, m]),
+  );
+  const [forA, forB] = [a.map(() => 0), b.map(() => 0)];
+  for (let lot = 0; lot < nLots; lot++) {
+    for (let i = 0; i < n * k * m; i++) {
+      const [row, inner, column] = [Math.floor(i / (k * m)), Math.floor(i / m) % k, i % m];
+      const [atA, atB] = [(lot * n + row) * k + inner, (lot * k + inner) * m + column];
+      const slope = dy[(lot * n + row) * m + column];
+      forA[atA] += slope * b[atB];
+      forB[atB] += slope * a[atA];
+    }
+  }
+  expect(gradients.map(({ shape }) => shape)).toEqual([
+    [...lots, n, k],
+    [...lots, k, m],
+  ]);
+  check(gradients[0].dataSync(), forA);
+  check(gradients[1].dataSync(), forB);
+});
+
+test('a hidden layer is followed by tanh, and its gradient by that of tanh', () => {
+  const x = [-90, -9, -2, -0.5, -1e-3, 0, 1e-3, 0.5, 2, 9, 90];
+  const one = { kernel: tf.variable(tf.tensor2d([[1]])), bias: tf.variable(tf.tensor1d([0])) };
+  const layer = (inputs: tf.Tensor) => applyHidden([one], inputs as tf.Tensor2D);
+  const inputs = tf.tensor2d(x, [x.length, 1]);
+  check(layer(inputs).dataSync(), x.map(Math.tanh), 1e-6);
+  check(
+    tf.grad(layer)(inputs).dataSync(),
+    x.map((value) => 1 - Math.tanh(value) ** 2),
+    1e-6,
+  );
+});
 
 test('an optimiser goes on from its state', async () => {
   const options = { learningRate: 0.05, adamEpsilon: 1e-5, maxGradNorm: 0.5 };
