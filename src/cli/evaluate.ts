@@ -26,8 +26,8 @@ taken from what "consort collect" has kept: thousands of cursors in seconds, and
   --policies a,b      only these, by name, or files of policies; the first is what all are compared with
   --learned DIR       take learned policies and tuned baselines from this folder, not those that come with the program
   --without-group G   zero this group of features in the policies that are read from files (a,b for several)
-  --stop-thresholds X,Y  also each learned policy that stops by itself, as it is with these thresholds instead of its own: the
-                      higher, the more is shown; they are named NAME@X
+  --stop-thresholds X,Y  also each policy of that folder that stops by itself, as it is with these thresholds instead of its
+                      own: the higher, the more is shown; they are named NAME@X
   --members a,b       only these neural members (of those collected, with --paths)
   --models DIR        take the neural members from this folder of members
   --without-ngram     leave the workspace member out

@@ -50,22 +50,20 @@ export async function knownContenders(
     throw new UsageError(`there is no group of features "${unknown}"`, `Groups: ${featureGroups.join(', ')}`);
   }
   const tuned = await readBaselines(join(folder, baselinesFile));
-  const fromFile = (path: string) => learned(readPolicyFile(path), withoutGroups, tuned);
-  const atThresholds = (path: string) => {
-    const file = readPolicyFile(path);
-    if (file.algorithm !== 'ppo' && file.algorithm !== 'mappo') return [];
-    return stopThresholds.map((stopThreshold) =>
-      learned({ ...file, name: `${file.name}@${stopThreshold}`, stopThreshold }, withoutGroups, tuned),
+  const asContender = (file: PolicyFile) => learned(file, withoutGroups, tuned);
+  const atThresholds = (file: PolicyFile) =>
+    stopThresholds.map((stopThreshold) =>
+      asContender({ ...file, name: `${file.name}@${stopThreshold}`, stopThreshold }),
     );
-  };
   const names = existsSync(folder) ? readdirSync(folder).toSorted() : [];
   const bundled: Contender[] = [];
   const refused: string[] = [];
   for (const name of names) {
     if (!name.endsWith('.json') || name === baselinesFile) continue;
     try {
-      const path = join(folder, name);
-      bundled.push(fromFile(path), ...atThresholds(path));
+      const file = readPolicyFile(join(folder, name));
+      const stopsByItself = file.algorithm === 'ppo' || file.algorithm === 'mappo';
+      bundled.push(asContender(file), ...(stopsByItself ? atThresholds(file) : []));
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       refused.push(error.message);
@@ -78,7 +76,7 @@ export async function knownContenders(
     tunedWith: tuned?.members,
     refused,
     all: [...contenders(memberIds, tuned), ...unions, ...bundled],
-    fromFile,
+    fromFile: (path) => asContender(readPolicyFile(path)),
   };
 }
 
@@ -139,7 +137,7 @@ function learned(
         : members.map((_, i) => i),
     createPolicy: ({ members }) =>
       file.algorithm === 'rlaeSpan' && known !== '*'
-        ? new RlaeSpanPolicy({ members: known, network, spanLength })
+        ? new RlaeSpanPolicy({ members: known, network, spanLength, groups })
         : createActorPolicy(
             seeing,
             members.map(({ id }) => id),

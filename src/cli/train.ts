@@ -20,7 +20,8 @@ earlier. Then come completions that the simulated typist judges, and updates by 
 weights) or MAPPO (one agent per member with shared parameters). Ctrl-C ends after the update in hand.
 "rlaeSpan" is RLAE as published, to be compared with: no warm start, weights for spans of steps, no stops.
 
-  --held-out A,B      paths or folders that say when to stop and which state is kept (default: a fifth of PATHS)
+  --held-out A,B      paths or folders that say when to stop and which state is kept (default: a fifth of PATHS;
+                      rlaeSpan keeps its last)
   --granularity G     token or span: an action holds for one step or for several (default token)
   --combiner C        linear or geometric (default linear)
   --per-member        a gate with an agent per member, as mappo's, not an output per member, as ppo's
@@ -75,6 +76,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   for (const group of left) choice('without-groups', group, featureGroups);
   const settings = values.set ?? [];
   checkSettings(settings);
+  if (values.algorithm === 'rlaeSpan') refuseUnheard(values);
   const job: TrainingJob = {
     stop: new SharedArrayBuffer(4),
     algorithm: choice('algorithm', values.algorithm, ['ppo', 'mappo', 'gate', 'rlaeSpan']),
@@ -109,6 +111,14 @@ function choice<Name extends string>(
   if (found !== undefined) return found;
   const problem = value === undefined ? `--${option} is missing` : `--${option} cannot be "${value}"`;
   throw new UsageError(problem, `It is one of ${names.join(', ')}. More: consort train --help`);
+}
+
+/** Options of which RLAE as published takes no notice. */
+function refuseUnheard(values: Readonly<Record<string, unknown>>): void {
+  const names = ['resume', 'per-member', 'without-warm-start', 'without-stop-stage', 'without-groups'];
+  const unheard = names.find((name) => values[name] !== undefined);
+  if (unheard !== undefined) throw new UsageError(`rlaeSpan knows no --${unheard}`, hint);
+  if (values.combiner === 'geometric') throw new UsageError('rlaeSpan has the linear combiner only', hint);
 }
 
 function checkSettings(settings: readonly string[]): void {
@@ -166,7 +176,10 @@ async function runWorker(job: TrainingJob, terminal: Terminal): Promise<Readonly
         else reject(message.isDefect ? new Error(message.message) : new Failure(message.message));
       });
     });
-    if (isInterrupted) throw new Interrupted(`${job.out} is as good as it was by then; --resume goes on.`);
+    if (isInterrupted) {
+      const further = job.algorithm === 'rlaeSpan' ? '' : '; --resume goes on';
+      throw new Interrupted(`${job.out} is as good as it was by then${further}.`);
+    }
     return training;
   } finally {
     process.off('SIGINT', interrupt);

@@ -44,7 +44,7 @@ const trainingJobSchema = z.object({
 export type TrainingJob = z.output<typeof trainingJobSchema>;
 
 /** An update of RLAE as published. */
-export type RlaeSpanEvent = { readonly stage: 'rlaeSpan' } & Omit<RlaeSpanUpdate, 'rollouts'>;
+export type RlaeSpanEvent = { readonly stage: 'rlaeSpan' } & RlaeSpanUpdate;
 
 export type FromTrainWorker =
   | { readonly type: 'started'; readonly backend: string; readonly nTrain: number; readonly nHeldOut: number }
@@ -89,19 +89,15 @@ async function train(job: TrainingJob, post: (message: FromTrainWorker) => void)
     trainPackages: new Set(cursors.map(({ packageName }) => packageName)).size,
     trainCursors: cursors.length,
   };
-  const onEvent = (event: TrainingEvent) => post({ type: 'event', event });
+  const onEvent = (event: TrainingEvent | RlaeSpanEvent) => post({ type: 'event', event });
   if (algorithm === 'rlaeSpan') {
+    const onUpdate = (update: RlaeSpanUpdate) => {
+      onEvent({ stage: 'rlaeSpan', ...update });
+      return !shouldStop();
+    };
     const { spanLength } = policy;
-    const file = await trainRlaeSpanFile(
-      {
-        ...{ cursors, seed, spanLength, nUpdates, hyperParameters: ppo },
-        async onUpdate({ rollouts, ...update }) {
-          post({ type: 'event', event: { stage: 'rlaeSpan', ...update } });
-          return !shouldStop();
-        },
-      },
-      { name, notes },
-    );
+    const training = { cursors, seed, spanLength, nUpdates, hyperParameters: ppo, onUpdate };
+    const file = await trainRlaeSpanFile(training, { name, notes });
     await writeWhole(out, formatPolicyFile(file));
     return file.training;
   }

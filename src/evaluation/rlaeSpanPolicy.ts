@@ -1,6 +1,6 @@
 import { featureGroups, type PolicyFile } from '../config/policyFile.ts';
 import { lexemeClass, lexemeClasses } from '../lm/lexeme.ts';
-import { MEMBER_FEATURES } from '../policy/features.ts';
+import { type FeatureGroup, MEMBER_FEATURES } from '../policy/features.ts';
 import { JointNetwork } from '../policy/network.ts';
 import { createObservation, type Observation, ObservationTracker } from '../policy/observation.ts';
 import type { Policy, Situation, StepState } from '../policy/policy.ts';
@@ -12,6 +12,8 @@ export const rlaeSpanGroups = featureGroups.filter((group) => group !== 'hedge')
 /** The members that it has an output for, in their order, and its network. */
 export interface RlaeSpanActor extends Pick<PolicyFile, 'network' | 'spanLength'> {
   readonly members: readonly string[];
+  /** What it sees; the features of other groups are 0. */
+  readonly groups: readonly FeatureGroup[];
 }
 
 /** What was seen and done where a span began, with a number for each member that it knows; absent ones have 0. */
@@ -62,7 +64,7 @@ export class RlaeSpanPolicy implements Policy {
 
   begin(situation: Situation): void {
     const nMembers = situation.members.length;
-    this.#tracker = new ObservationTracker(nMembers, rlaeSpanGroups);
+    this.#tracker = new ObservationTracker(nMembers, this.#actor.groups);
     this.#tracker.begin(situation);
     this.#seen = createObservation(nMembers);
     this.#noHedge = new Float64Array(nMembers).fill(-Math.log(nMembers));

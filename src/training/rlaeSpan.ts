@@ -16,7 +16,7 @@ import type { PpoHyperParameters } from './hyperParameters.ts';
 import { layoutFor } from './layout.ts';
 import { Optimiser } from './optimiser.ts';
 import { type Learner, type PpoUpdateStatistics, ppoUpdate } from './ppoUpdate.ts';
-import { collectRollouts, type Rollout, type RolloutCursor } from './rollouts.ts';
+import { collectRollouts, type RolloutCursor } from './rollouts.ts';
 
 export interface RlaeSpanTraining {
   readonly cursors: readonly RolloutCursor[];
@@ -26,40 +26,41 @@ export interface RlaeSpanTraining {
   readonly nUpdates: number;
   readonly seed: number;
   /** After each update; training ends where it gives false. */
-  readonly onUpdate?: (update: RlaeSpanUpdate) => boolean | Promise<boolean>;
+  readonly onUpdate?: (update: RlaeSpanUpdate) => boolean;
 }
 
 export interface RlaeSpanUpdate extends PpoUpdateStatistics {
   readonly update: number;
-  readonly rollouts: readonly Rollout[];
 }
 
-/** Trains RLAE as published by PPO, from the reward at the end of each completion. The backend must be open. */
+/**
+ * Trains RLAE as published by PPO, from the reward at the end of each completion; gives the state after the last update. The
+ * backend must be open.
+ */
 export async function trainRlaeSpan(training: RlaeSpanTraining): Promise<RlaeSpanActor> {
   const { cursors, spanLength, hyperParameters, nUpdates, seed, onUpdate = () => true } = training;
   const { shape, slots } = layoutFor(cursors, { kind: 'slots', groups: rlaeSpanGroups, spanLength });
   const random = randomNumbers(seed);
   const learner = createRlaeSpanLearner(shape, initialNetwork(jointShape(slots.length), random), random);
   const optimiser = new Optimiser(learner.variables, hyperParameters);
-  const actor = (): RlaeSpanActor => ({ network: learner.exportNetwork(), members: slots, spanLength });
+  const actor = (): RlaeSpanActor => ({
+    network: learner.exportNetwork(),
+    members: slots,
+    spanLength,
+    groups: rlaeSpanGroups,
+  });
   let goesOn = true;
   for (let update = 1; goesOn && update <= nUpdates; update++) {
     const served = actor();
-    const rollouts = await collectRollouts(cursors, {
+    const episodes = await collectRollouts(cursors, {
       actor: (_, record) =>
         new RlaeSpanPolicy(served, { random, record: (step) => record(decisionOf(step)) }),
       combiner: 'linear',
       random,
       hyperParameters: { ...hyperParameters, explicitShare: 1 },
     });
-    const statistics = ppoUpdate({
-      networks: learner,
-      optimiser,
-      episodes: rollouts,
-      hyperParameters,
-      random,
-    });
-    goesOn = await onUpdate({ update, rollouts, ...statistics });
+    const statistics = ppoUpdate({ networks: learner, optimiser, episodes, hyperParameters, random });
+    goesOn = onUpdate({ update, ...statistics });
   }
   const trained = actor();
   learner.dispose();
@@ -74,7 +75,7 @@ export async function trainRlaeSpanFile(
 ): Promise<PolicyFile> {
   const { seed, hyperParameters, onUpdate = () => true } = training;
   let updates = 0;
-  const { members, network, spanLength } = await trainRlaeSpan({
+  const { members, network, spanLength, groups } = await trainRlaeSpan({
     ...training,
     onUpdate(update) {
       updates = update.update;
@@ -92,7 +93,7 @@ export async function trainRlaeSpanFile(
     spanLength,
     observation: {
       version: observationVersion,
-      groups: [...rlaeSpanGroups],
+      groups: [...groups],
       memberFeatures: MEMBER_FEATURES,
       sharedFeatures: SHARED_FEATURES,
     },

@@ -56,6 +56,8 @@ describe('wrong usage ends with code 2, a reason and a hint', () => {
     [['a', '--out', 'b', '--algorithm', 'ppo', '--set', 'ppo.clip=1'], /of ppo there are learningRate/],
     [['a', '--out', 'b', '--algorithm', 'ppo', '--set', 'ppo.clipRange=x'], /ppo.clipRange is a number/],
     [['a', '--out', 'b', '--algorithm', 'ppo', '--set', 'clipRange=1'], /is not like ppo.clipRange=0.1/],
+    [['a', '--out', 'b', '--algorithm', 'rlaeSpan', '--resume'], /rlaeSpan knows no --resume/],
+    [['a', '--out', 'b', '--algorithm', 'rlaeSpan', '--combiner', 'geometric'], /the linear combiner only/],
     [
       ['a', '--out', 'b', '--algorithm', 'ppo', '--updates', '-1'],
       /'--updates'|--updates must be a whole number/,
