@@ -202,7 +202,7 @@ function startJob(job: Job): Run {
   writeFileSync(begun, stampFor(job));
   const words = isGoingOn ? resumed(action.consort) : action.consort;
   const logPath = join(work, 'logs', `${id}.log`);
-  const log = createWriteStream(logPath);
+  const log = createWriteStream(logPath, { flags: isGoingOn ? 'a' : 'w' });
   const child = spawn(process.execPath, [join(root, 'src', 'cli', 'main.ts'), ...words], {
     stdio: ['ignore', 'ignore', 'pipe'],
     // Ctrl-C in a terminal reaches all processes of its group, and `stop` would be the second to tell them.

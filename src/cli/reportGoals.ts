@@ -15,14 +15,11 @@ const goals = {
 /** Each learned policy beside the goals. Where a difference is asked for, its interval has to be clear of zero. */
 export function goalsTable(part: ResultPart, learned: readonly string[]): Table[] {
   const { policies, comparisons } = part;
-  const isAimed = (name: string) =>
-    learned.includes(name) && !name.startsWith('gate') && !name.startsWith('rlae');
-  const own = learned.filter((name) => name in policies && isAimed(name));
+  const isRival = (name: string) => !learned.includes(name) || name.startsWith('rlae');
+  const own = learned.filter((name) => name in policies && !isRival(name) && !name.startsWith('gate'));
   const others = Object.keys(policies).filter(
     (name) =>
-      (!learned.includes(name) || name.startsWith('rlae')) &&
-      !name.startsWith('oracle') &&
-      policies[name].positions === part.corpus.positions,
+      isRival(name) && !name.startsWith('oracle') && policies[name].positions === part.corpus.positions,
   );
   if (own.length === 0 || others.length === 0) return [];
   const best = (rank: (name: string) => number) =>

@@ -12,7 +12,7 @@ export class Dense {
   /** Padded to whole blocks. */
   readonly #padded: Float64Array;
   readonly #outputs: Float64Array;
-  /** The inputs that are not 0, and which they are. */
+  /** The inputs that are not 0, and where their weights begin in a block: a policy file's layer has 4096 inputs at most. */
   readonly #values: Float64Array;
   readonly #places: Uint16Array;
 
