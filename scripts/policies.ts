@@ -199,6 +199,7 @@ function startJob(job: Job): Run {
   }
   const begun = `${stampPath(job)}.begun`;
   const isGoingOn = existsSync(begun) && readFileSync(begun, 'utf8') === stampFor(job);
+  if (!isGoingOn) forgetCheckpoint(job, action.consort);
   writeFileSync(begun, stampFor(job));
   const words = isGoingOn ? resumed(action.consort) : action.consort;
   const logPath = join(work, 'logs', `${id}.log`);
@@ -226,11 +227,22 @@ function startJob(job: Job): Run {
   return { ended, stop: (signal) => child.kill(signal), lastLine: () => last };
 }
 
+/** What is left of another plan's training is nothing to go on from; the copy of a checkpoint to start with is made anew. */
+function forgetCheckpoint({ needs }: Job, words: readonly string[]): void {
+  rmSync(checkpointOf(words), { force: true });
+  for (const { id, action } of jobs) {
+    if ('copy' in action && needs.includes(id)) copyFileSync(action.copy, action.to);
+  }
+}
+
 /** A training goes on from its checkpoint, where it has one. */
 function resumed(words: readonly string[]): readonly string[] {
-  const out = words[words.indexOf('--out') + 1];
-  const goesOn = words[0] === 'train' && !words.includes('--resume') && existsSync(`${out}.checkpoint`);
+  const goesOn = words[0] === 'train' && !words.includes('--resume') && existsSync(checkpointOf(words));
   return goesOn ? [...words, '--resume'] : words;
+}
+
+function checkpointOf(words: readonly string[]): string {
+  return `${words[words.indexOf('--out') + 1]}.checkpoint`;
 }
 
 /** Says what a job did: another command, other members or another input make it another job. */
