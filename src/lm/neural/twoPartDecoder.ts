@@ -67,8 +67,11 @@ function positionsOf({ nPositions }: DecoderShape): number {
 
 const outputNames = [probabilitiesOutput, 'present'];
 
-/** Additive: no attention. */
-const HIDDEN = -1e9;
+/**
+ * Additive: no attention. Scores differ by less than 40, so that less than e⁻²⁰ is left of what is hidden, which no
+ * float32 sum notices. A much lower value would leave denormal numbers, with which some processors are slow to multiply.
+ */
+const HIDDEN = -60;
 const SLOTS_PER_BUCKET = 128;
 
 class TwoPartCache implements DecoderCache {

@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { type DecoderCache, REQUIRED } from '../../src/lm/neural/decoder.ts';
+import { parseDecoderShape } from '../../src/lm/neural/session.ts';
+import { ROOT } from '../../src/lm/neural/tokenTree.ts';
+import { openTwoPartDecoder } from '../../src/lm/neural/twoPartDecoder.ts';
+import { bundledMembersPath } from '../../src/server/memberFolders.ts';
+
+const firstToken = 20;
+const nTokens = 4000;
+
+/** Reads pseudo-random tokens in one pass, as branches of equal length after `parent`. */
+function readTokens(cache: DecoderCache, parent: number, [count, branches, seed]: readonly number[]) {
+  const nodes = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const isFirst = i % (count / branches) === 0;
+    const token = firstToken + (((i + 1) * 7919 + seed * 104_729) % nTokens);
+    nodes[i] = cache.tree.add(isFirst ? parent : nodes[i - 1], token);
+  }
+  const { data } = cache.run(nodes, new Uint8Array(count).fill(REQUIRED), count);
+  return { data: data.slice(), last: nodes[count - 1] };
+}
+
+const members = readdirSync(bundledMembersPath()).filter((name) => name.startsWith('consort-'));
+
+test.each(members)('%s: what other paths have left in the cache changes no probability', async (member) => {
+  const folder = path.join(bundledMembersPath(), member);
+  const shape = parseDecoderShape(JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8')));
+  const decoder = await openTwoPartDecoder(path.join(folder, 'model.onnx'), shape);
+  const [used, empty] = [decoder.createCache(), decoder.createCache()];
+  for (let seed = 100; seed < 108; seed++) readTokens(used, ROOT, [32, 2, seed]);
+  let [usedEnd, emptyEnd] = [ROOT, ROOT];
+  for (const read of [
+    [1, 1, 0],
+    [7, 1, 1],
+    [20, 1, 2],
+    [8, 2, 3],
+  ]) {
+    const among = readTokens(used, usedEnd, read);
+    const alone = readTokens(empty, emptyEnd, read);
+    [usedEnd, emptyEnd] = [among.last, alone.last];
+    expect(Math.max(...among.data.map((p, i) => Math.abs(p - alone.data[i])))).toBeLessThan(1e-4);
+  }
+  await decoder.close();
+});
