@@ -84,7 +84,7 @@ export async function contextGrowth(context: BenchContext): Promise<CaseResult> 
     return {
       ratio: growth.ratio,
       figures,
-      limit: `Own step ${at('own 256')} / ${at('own 1024')} / ${at('own 2048')} at 256 / 1024 / 2048 tokens. A token reads ${weightMegabytes} MB of weights once: at the ${machine.readGigabytesPerSecond} GB/s that one core moves, ${milliseconds(floor)}. Above that, 4-bit products in the processor's integer units decide. The growth is the attention over the cache: 25 kB of keys and values a token, read once, and the values copied by ONNX Runtime before it multiplies with them.`,
+      limit: `Own step ${at('own 256')} / ${at('own 1024')} / ${at('own 2048')} at 256 / 1024 / 2048 tokens. A token reads ${weightMegabytes} MB of weights once: at the ${machine.readGigabytesPerSecond} GB/s that one core moves, ${milliseconds(floor)}. Above that, 4-bit products in the processor's integer units decide. The growth is the attention over the cache: 25 kB of keys and values a token, read once, and the scores of all heads written and read again by each operator from the product to the softmax.`,
       ...(problems.length > 0 ? { notes: problems } : {}),
       details: {
         floorMs: floor,

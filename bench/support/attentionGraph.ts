@@ -38,9 +38,9 @@ export function twoPartAttention(parts: GraphParts): Attention {
     const name = `blocks.${layer}.`;
     const named = (part: string) => name + part;
     const [key, value] = [`present.${layer}.key`, `present.${layer}.value`];
-    for (const part of ['key', 'value']) {
-      writer.input(`past.${layer}.${part}`, float32, [1, keyValueHeads, 'capacity', headSize]);
-    }
+    const [pastKey, pastValue] = [`past.${layer}.key`, `past.${layer}.value`];
+    writer.input(pastKey, float32, [1, keyValueHeads, 'capacity', headSize]);
+    writer.input(pastValue, float32, [1, keyValueHeads, headSize, 'capacity']);
     const projected = writeProjection(parts, layer, x);
     const rows = writer.node('Reshape', [projected, toHeads], named('rows'));
     const byHead = writer.node('Transpose', [rows], named('heads'), exchange);
@@ -51,9 +51,8 @@ export function twoPartAttention(parts: GraphParts): Attention {
     const grouped = writer.node('Reshape', [named('query'), toGroups], named('grouped'));
 
     const alpha = headSize ** -0.5;
-    // The keys stand on the left: ONNX Runtime would copy a right factor of their size before multiplying.
+    // Keys and values stand on the left: ONNX Runtime would copy a right factor of their size before multiplying.
     const turned = writer.node('Transpose', [grouped], named('turned'), { perm: [0n, 1n, 3n, 2n] });
-    const pastKey = `past.${layer}.key`;
     const pastTurned = writer.node('FusedMatMul', [pastKey, turned], named('scores_turned'), { alpha });
     const past = writer.node('Transpose', [pastTurned], named('scores_past'), { perm: [0n, 1n, 3n, 2n] });
     const own = writer.node('FusedMatMul', [grouped, key], named('scores_new'), { transB: 1n, alpha });
@@ -61,7 +60,15 @@ export function twoPartAttention(parts: GraphParts): Attention {
     const masked = writer.node('Add', [scores, mask], named('masked'));
     const shares = writer.node('Softmax', [masked], named('shares'), { axis: -1n });
     writer.node('Split', [shares, partSizes], [named('shares_past'), named('shares_new')], { axis: 3n });
-    const fromPast = writer.node('MatMul', [named('shares_past'), `past.${layer}.value`], named('from_past'));
+    const fromPastTurned = writer.node(
+      'FusedMatMul',
+      [pastValue, named('shares_past')],
+      named('from_past_turned'),
+      { transB: 1n },
+    );
+    const fromPast = writer.node('Transpose', [fromPastTurned], named('from_past'), {
+      perm: [0n, 1n, 3n, 2n],
+    });
     const fromNew = writer.node('MatMul', [named('shares_new'), value], named('from_new'));
     const attended = writer.node('Add', [fromPast, fromNew], named('attended'));
 

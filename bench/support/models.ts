@@ -24,7 +24,7 @@ export const halfBillion: DecoderSizes = {
 };
 
 /** Part of the folders' names; goes up with every change of what is built. */
-const graphVersion = 2;
+const graphVersion = 3;
 
 /** Where built models are kept, between runs too. */
 export interface ModelCache {

@@ -1,5 +1,6 @@
 import { MemberError } from '../../config/memberError.ts';
 import { type Decoder, type DecoderCache, MAXIMUM_BATCH, NONE, type TokenRows } from './decoder.ts';
+import { KeyValueSlabs, type ValueLayout } from './keyValueSlabs.ts';
 import {
   checkSignature,
   type DecoderShape,
@@ -22,8 +23,8 @@ import { ROOT, TokenTree } from './tokenTree.ts';
  *
  * Inputs: input_ids, position_ids int64 [1, k]; past_mask float32 [k, capacity] and new_mask float32 [k, k],
  * added to the attention scores; logit_rows int64 [r]; past.N.key, past.N.value float32
- * [1, keyValueHeads, capacity, headSize]. Outputs: logits float32 [r, vocabulary]; present float32
- * [2 · layers, keyValueHeads, k, headSize].
+ * [1, keyValueHeads, capacity, headSize], the values perhaps [1, keyValueHeads, headSize, capacity]. Outputs: logits
+ * float32 [r, vocabulary]; present float32 [2 · layers, keyValueHeads, k, headSize].
  */
 export async function openTwoPartDecoder(modelPath: string, shape: DecoderShape): Promise<Decoder> {
   const session = openSession(modelPath, await readModel(modelPath));
@@ -39,10 +40,11 @@ export async function openTwoPartDecoder(modelPath: string, shape: DecoderShape)
     inputs[`past.${layer}.value`] = 'float32';
   }
   checkSignature(session, inputs, { logits: 'float32', present: 'float32' });
+  const valueLayout = valueLayoutOf(session);
   return {
     vocabularySize: shape.vocabularySize,
     nPositions: positionsOf(shape),
-    createCache: () => new TwoPartCache(session, shape),
+    createCache: () => new TwoPartCache(session, shape, valueLayout),
     close: async () => session.close(),
   };
 }
@@ -56,6 +58,12 @@ async function readModel(modelPath: string): Promise<Uint8Array<ArrayBuffer>> {
       'Get the file again.',
     );
   }
+}
+
+/** The dimension that has a name is the capacity. */
+function valueLayoutOf({ inputs }: Session): ValueLayout {
+  const value = inputs.find(({ name }) => name === 'past.0.value');
+  return value?.symbolicDimensions[3] ? 'turned' : 'rows';
 }
 
 /** Every such export has rotary tables for at least as many, more than its config.json says it was trained for. */
@@ -80,9 +88,7 @@ class TwoPartCache implements DecoderCache {
   readonly readsTrees = true;
   readonly #session: Session;
   readonly #shape: DecoderShape;
-  /** Keys and values of layer N at 2N and 2N + 1: [keyValueHeads, capacity, headSize]. */
-  #slabs: Float32Array[] = [];
-  #capacity = 0;
+  readonly #slabs: KeyValueSlabs;
   /** Room for the past masks of the largest run: [MAXIMUM_BATCH, capacity]. */
   #masks = new Float32Array(0);
   readonly #lastPosition: number;
@@ -92,23 +98,24 @@ class TwoPartCache implements DecoderCache {
   /** Per slot: its index in the run under way, or -1. */
   #rowOfSlot = new Int32Array(0);
 
-  constructor(session: Session, shape: DecoderShape) {
+  constructor(session: Session, shape: DecoderShape, valueLayout: ValueLayout) {
     this.#session = session;
     this.#shape = shape;
+    this.#slabs = new KeyValueSlabs(shape, valueLayout);
     this.#lastPosition = positionsOf(shape) - 1;
   }
 
   get bytes(): number {
-    return this.#slabs.reduce((sum, slab) => sum + slab.byteLength, this.#masks.byteLength);
+    return this.#slabs.bytes + this.#masks.byteLength;
   }
 
   run(nodes: Int32Array, wanted: Uint8Array, count: number): TokenRows {
-    if (this.tree.size > this.#capacity) this.#layOut(this.tree.size);
+    if (this.tree.size > this.#slabs.capacity) this.#layOut(this.tree.size);
     const feeds = this.#feeds(count);
     this.#fillFeeds(feeds, nodes, count);
     feeds.logit_rows = this.#chooseRows(wanted, count);
     const outputs = this.#session.run(feeds, outputNames);
-    this.#store(floatData(outputs.present, 'present'), nodes, count);
+    this.#slabs.store(floatData(outputs.present, 'present'), nodes, count);
     return { data: floatData(outputs[probabilitiesOutput], 'logits'), offsets: this.#offsets, passes: 1 };
   }
 
@@ -116,16 +123,15 @@ class TwoPartCache implements DecoderCache {
   #feeds(k: number): Tensors {
     const known = this.#feedsBySize.get(k);
     if (known) return known;
-    const { nKeyValueHeads, headSize } = this.#shape;
+    const { capacity } = this.#slabs;
     const feeds: Tensors = {
       input_ids: integers(new BigInt64Array(k), [1, k]),
       position_ids: integers(new BigInt64Array(k), [1, k]),
-      past_mask: new Tensor('float32', this.#masks.subarray(0, k * this.#capacity), [k, this.#capacity]),
+      past_mask: new Tensor('float32', this.#masks.subarray(0, k * capacity), [k, capacity]),
       new_mask: new Tensor('float32', new Float32Array(k * k), [k, k]),
     };
-    for (const [i, slab] of this.#slabs.entries()) {
-      const name = `past.${i >> 1}.${i % 2 === 0 ? 'key' : 'value'}`;
-      feeds[name] = new Tensor('float32', slab, [1, nKeyValueHeads, this.#capacity, headSize]);
+    for (const [name, slab, dimensions] of this.#slabs.inputs()) {
+      feeds[name] = new Tensor('float32', slab, dimensions);
     }
     this.#feedsBySize.set(k, feeds);
     return feeds;
@@ -134,6 +140,7 @@ class TwoPartCache implements DecoderCache {
   /** Every row attends to its own path through the tree: slots of the past, and rows of this run. */
   #fillFeeds(feeds: Tensors, nodes: Int32Array, count: number): void {
     const { tree } = this;
+    const { capacity } = this.#slabs;
     const ids = feeds.input_ids.data;
     const positions = feeds.position_ids.data;
     if (!(ids instanceof BigInt64Array && positions instanceof BigInt64Array)) return;
@@ -145,7 +152,7 @@ class TwoPartCache implements DecoderCache {
       positions[i] = BigInt(Math.min(tree.depth[nodes[i]], this.#lastPosition));
       for (let node = nodes[i]; node !== ROOT; node = tree.parent[node]) {
         const row = this.#rowOfSlot[node];
-        if (row < 0) pastMask[i * this.#capacity + node] = 0;
+        if (row < 0) pastMask[i * capacity + node] = 0;
         else newMask[i * count + row] = 0;
       }
     }
@@ -174,37 +181,10 @@ class TwoPartCache implements DecoderCache {
     return rows;
   }
 
-  /** The new rows, [2 · layers, heads, k, headSize], into their slots. */
-  #store(present: Float32Array, nodes: Int32Array, count: number): void {
-    const { nKeyValueHeads, headSize } = this.#shape;
-    let from = 0;
-    for (const slab of this.#slabs) {
-      for (let head = 0; head < nKeyValueHeads; head++) {
-        for (let i = 0; i < count; i++) {
-          const to = (head * this.#capacity + nodes[i]) * headSize;
-          for (let j = 0; j < headSize; j++) slab[to + j] = present[from + j];
-          from += headSize;
-        }
-      }
-    }
-  }
-
   /** Larger slabs with the same slots, in steps that keep a little room. */
   #layOut(nSlots: number): void {
     const capacity = (Math.ceil(nSlots / SLOTS_PER_BUCKET) + (nSlots > 512 ? 1 : 0)) * SLOTS_PER_BUCKET;
-    const { nLayers, nKeyValueHeads, headSize } = this.#shape;
-    const slabs = Array.from(
-      { length: 2 * nLayers },
-      () => new Float32Array(nKeyValueHeads * capacity * headSize),
-    );
-    for (const [i, old] of this.#slabs.entries()) {
-      for (let head = 0; head < nKeyValueHeads; head++) {
-        const from = head * this.#capacity * headSize;
-        slabs[i].set(old.subarray(from, from + this.#capacity * headSize), head * capacity * headSize);
-      }
-    }
-    this.#slabs = slabs;
-    this.#capacity = capacity;
+    this.#slabs.grow(capacity);
     this.#masks = new Float32Array(MAXIMUM_BATCH * capacity);
     this.#rowOfSlot = new Int32Array(capacity).fill(-1);
     this.#feedsBySize.clear();
