@@ -70,7 +70,8 @@ export class Attendance {
   advance(byte: number): Promise<unknown> | undefined {
     let reading: Promise<void>[] | undefined;
     this.#text[this.#length++] = byte;
-    for (let i = 0; i < this.#streams.length; i++) {
+    // The workspace member stands last and answers at once, unless those in a forward pass have taken all cores.
+    for (let i = this.#streams.length - 1; i >= 0; i--) {
       if (!this.#attends[i] || this.#nRead[i] < this.#length - 1) continue;
       this.#nRead[i]++;
       const answer = this.#streams[i].advance(byte);
