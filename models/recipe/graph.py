@@ -96,28 +96,33 @@ def build_graph(shape: Shape, weights: dict[str, np.ndarray]) -> onnx.ModelProto
         pending = write_feed_forward(writer, shape, weights, layer, normed)
 
     _, normed = add_and_normalize(writer, state, pending, weights["final_norm.weight"], "final")
-    chosen = writer.node("Gather", [normed, "logit_rows"], "final.rows", axis=0)
+    rows = writer.node("Reshape", [normed, writer.constant("to_rows", np.int64([-1, shape.width]))], "final.all_rows")
+    chosen = writer.node("Gather", [rows, "logit_rows"], "final.rows", axis=0)
     writer.matmul(chosen, embedding, (shape.vocabulary, shape.width), "logits")
-    writer.node("Concat", present, "present", axis=0)
+    if shape.key_value_heads == 1:
+        joined = writer.node("Concat", present, "present.joined", axis=0)
+        writer.node("Unsqueeze", [joined, "second_axis"], "present")
+    else:
+        writer.node("Concat", present, "present", axis=0)
     return assemble(writer, shape)
 
 
 def token_embeddings(writer: GraphWriter, shape: Shape, embedding: tuple[str, str]) -> str:
-    """Rows of the matrix that also gives the logits, so it is stored once. → [k, width]"""
+    """Rows of the matrix that also gives the logits, so it is stored once. → [1, k, width]"""
     values = writer.node("Gather", [embedding[0], "input_ids"], "tokens.values", axis=0)  # [1, k, blocks, 32]
     scales = writer.node("Gather", [embedding[1], "input_ids"], "tokens.scales", axis=0)  # [1, k, blocks]
     real = writer.node("Cast", [values], "tokens.real", to=TensorProto.FLOAT)
     centred = writer.node("Sub", [real, writer.constant("zero_point", np.float32([128]))], "tokens.centred")
     last = writer.constant("last_axis", np.int64([-1]))
     scaled = writer.node("Mul", [centred, writer.node("Unsqueeze", [scales, last], "tokens.scales4")], "tokens.scaled")
-    return writer.node("Reshape", [scaled, writer.constant("flat", np.int64([-1, shape.width]))], "tokens")
+    return writer.node("Reshape", [scaled, writer.constant("flat", np.int64([1, -1, shape.width]))], "tokens")
 
 
 @dataclass(frozen=True)
 class Shared:
     """Names of what every block uses."""
 
-    mask: str  # [queries per key head * k, capacity + k]
+    mask: str  # [k * queries per key head, capacity + k]
     part_sizes: str  # [capacity, k]
     cosine: str
     sine: str
@@ -125,25 +130,31 @@ class Shared:
 
 def write_shared_inputs(writer: GraphWriter, shape: Shape) -> Shared:
     mask = writer.node("Concat", ["past_mask", "new_mask"], "mask.row", axis=1)
+    second_axis = writer.constant("second_axis", np.int64([1]))
     n_groups = shape.heads // shape.key_value_heads
-    if n_groups > 1:
-        mask = writer.node("Concat", [mask] * n_groups, "mask", axis=0)
+    if n_groups > 1:  # each row n times
+        apart = writer.node("Unsqueeze", [mask, second_axis], "mask.apart")
+        repeated = writer.node("Concat", [apart] * n_groups, "mask.repeated", axis=1)
+        width = writer.node("Shape", [mask], "mask.width", start=1, end=2)
+        sizes = [writer.constant("any", np.int64([-1])), width]
+        mask = writer.node("Reshape", [repeated, writer.node("Concat", sizes, "mask.sizes", axis=0)], "mask")
     sizes = [writer.node("Shape", [name], f"{name}.width", start=1, end=2) for name in ("past_mask", "new_mask")]
     part_sizes = writer.node("Concat", sizes, "part_sizes", axis=0)
     cosine, sine = (table.numpy().astype(np.float32) for table in rotary_tables(shape, N_POSITIONS))
     head, key_value = shape.head_size, shape.key_value_heads
-    writer.constant("to_heads", np.int64([1, -1, shape.heads + 2 * key_value, head]))
     writer.constant("to_groups", np.int64([1, key_value, -1, head]))
-    writer.constant("to_all_heads", np.int64([1, shape.heads, -1, head]))
-    writer.constant("rotated_and_value", np.int64([shape.heads + key_value, key_value]))
-    writer.constant("query_and_key", np.int64([shape.heads, key_value]))
+    writer.constant("rotated_and_value", np.int64([(shape.heads + key_value) * head, key_value * head]))
+    writer.constant("query_and_key", np.int64([shape.heads * head, key_value * head]))
+    if key_value > 1:
+        writer.constant("to_key_value_heads", np.int64([0, 0, key_value, -1]))
+        writer.constant("to_rows_of_groups", np.int64([1, key_value, -1, n_groups * head]))
     return Shared(mask, part_sizes, writer.constant("cosine", cosine), writer.constant("sine", sine))
 
 
 def add_and_normalize(
     writer: GraphWriter, state: str, added: str | None, weight: np.ndarray, name: str
 ) -> tuple[str, str]:
-    """→ (the stream with `added`, its norm), both [k, width]."""
+    """→ (the stream with `added`, its norm), both [1, k, width]."""
     scale = writer.constant(f"{name}.norm_weight", weight)
     if added is None:
         return state, writer.node(
@@ -157,16 +168,14 @@ def add_and_normalize(
 def write_attention(
     writer: GraphWriter, shape: Shape, weights: dict, layer: int, x: str, shared: Shared
 ) -> tuple[str, str, str]:
-    """x [k, width] → (output [k, width], new keys, new values, each [1, keyValueHeads, k, headSize])."""
+    """x [1, k, width] → (output [1, k, width], new keys, new values, each as `heads_first` gives them)."""
     name = f"blocks.{layer}."
     weight = weights[name + "query_key_value.weight"]
     projected = writer.matmul(
         x, writer.quantized_weight(name + "query_key_value", weight), weight.shape, name + "projected"
     )
-    heads = writer.node("Reshape", [projected, "to_heads"], name + "heads")
-    heads = writer.node("Transpose", [heads], name + "heads_first", perm=[0, 2, 1, 3])
     unrotated, value = writer.nodes_out(
-        "Split", [heads, "rotated_and_value"], [name + "unrotated", name + "value"], axis=1
+        "Split", [projected, "rotated_and_value"], [name + "unrotated", name + "value"], axis=2
     )
     rotated = writer.node(
         "RotaryEmbedding",
@@ -174,9 +183,12 @@ def write_attention(
         name + "rotated",
         CONTRIB,
         interleaved=0,
+        num_heads=shape.heads + shape.key_value_heads,
+        rotary_embedding_dim=0,
     )
-    query, key = writer.nodes_out("Split", [rotated, "query_and_key"], [name + "query", name + "key"], axis=1)
-    grouped = writer.node("Reshape", [query, "to_groups"], name + "grouped")  # [1, keyValueHeads, groups * k, headSize]
+    query, key = writer.nodes_out("Split", [rotated, "query_and_key"], [name + "query", name + "key"], axis=2)
+    query, key, value = (heads_first(writer, shape, part) for part in (query, key, value))
+    grouped = writer.node("Reshape", [query, "to_groups"], name + "grouped")  # [1, keyValueHeads, k * groups, headSize]
 
     scale = shape.head_size**-0.5
     scores = [
@@ -191,14 +203,23 @@ def write_attention(
     new = writer.node("MatMul", [parts[1], value], name + "attended_new")
     attended = writer.node("Add", [past, new], name + "attended")
 
-    attended = writer.node("Reshape", [attended, "to_all_heads"], name + "attended_heads")
-    attended = writer.node("Transpose", [attended], name + "attended_rows", perm=[0, 2, 1, 3])
+    if shape.key_value_heads > 1:
+        attended = writer.node("Reshape", [attended, "to_rows_of_groups"], name + "attended_groups")
+        attended = writer.node("Transpose", [attended], name + "attended_rows", perm=[0, 2, 1, 3])
     attended = writer.node("Reshape", [attended, "flat"], name + "attended_flat")
     weight = weights[name + "attention_out.weight"]
     output = writer.matmul(
         attended, writer.quantized_weight(name + "attention_out", weight), weight.shape, name + "attention_out"
     )
     return output, key, value
+
+
+def heads_first(writer: GraphWriter, shape: Shape, x: str) -> str:
+    """x [1, k, keyValueHeads * columns] → [1, keyValueHeads, k, columns]; where there is one head, x as it is."""
+    if shape.key_value_heads == 1:
+        return x
+    apart = writer.node("Reshape", [x, "to_key_value_heads"], f"{x}.apart")
+    return writer.node("Transpose", [apart], f"{x}.heads_first", perm=[0, 2, 1, 3])
 
 
 def write_feed_forward(writer: GraphWriter, shape: Shape, weights: dict, layer: int, x: str) -> str:
