@@ -72,7 +72,7 @@ export interface LearningStatus {
   /** What is wrong and how to mend it. */
   readonly message?: string;
 }
-/** What is still missing for the next change of the policy: where nothing is, certainty. */
+/** What is still missing for the next change of the policy. Where no count is short: rest to train, or certainty on trial. */
 export type LearningProgress =
   /** Texts, until a version is trained. */
   | { readonly kind: 'gathering'; readonly texts: Count }

@@ -151,7 +151,7 @@ export interface OnlineHyperParameters {
   readonly logLossCoef: number;
   /** Weight of the KL divergence from the shipped policy, of weights and stops. */
   readonly klCoef: number;
-  /** The same of stops alone, as far as outcomes are not reliable. */
+  /** The same of stops alone, times 1 − the reliability of outcomes. */
   readonly unreliableKlCoef: number;
   /** ε of the clipped ratio, and the weight of that objective over actions that were drawn. */
   readonly clipRange: number;

@@ -60,17 +60,18 @@ export interface OnlineResult {
 /**
  * A policy from the shipped one and what the ledger holds. AdamW goes down
  *
- *   − J − entCoef · H − logLossCoef · ln p + klCoef · KL(shipped ‖ new) − policyCoef · min(r Â, clip(r, 1 ± ε) Â).
+ *   − ρ · (J + entCoef · H + policyCoef · min(r Â, clip(r, 1 ± ε) Â)) − logLossCoef · ln p
+ *   + klCoef · KL(shipped ‖ new) + (1 − ρ) · unreliableKlCoef · KL(shipped ‖ new, of stops alone).
  *
- * J is the exact expected reward of when to stop (`stopStage.ts`) over lines that were judged or typed, H the entropy of
- * that, ln p the log-likelihood of steps of surviving text, and the last term is that of Schulman et al. 2017 over the
- * actions that a challenger drew, with their logged probabilities. J, H and the last term count by how reliable outcomes are
- * (`reliability.ts`); as far as they are not, a further KL term keeps stops as they were shipped. The same material, seed and
- * backend give the same policy.
+ * ρ is how reliable outcomes are (`reliability.ts`), J the exact expected reward of when to stop (`stopStage.ts`) over lines
+ * that were judged or typed, H the entropy of that, the clipped term that of Schulman et al. 2017 over the actions that a
+ * challenger drew, with their logged probabilities, and ln p the log-likelihood of steps of surviving text. The same
+ * material, seed and backend give the same policy.
  */
 export async function onlineUpdate(update: OnlineUpdate): Promise<OnlineResult> {
-  const { shipped, hyperParameters, seed, pause } = update;
+  const { shipped, seed, pause } = update;
   const reliability = reliabilityOf(update.completions);
+  const hyperParameters = { ...update.hyperParameters, reliability };
   const random = randomNumbers(seed);
   const layout = layoutOf(update);
   const networks = networksOf(shipped, layout, random);
@@ -80,9 +81,9 @@ export async function onlineUpdate(update: OnlineUpdate): Promise<OnlineResult> 
     const material = materialOf(update, layout, anchor);
     const meters = new Meters();
     for (let i = 0; i < hyperParameters.nMinibatches && material.rows.length > 0; i++) {
-      const batch = drawBatch(material, { ...hyperParameters, reliability }, random);
+      const batch = drawBatch(material, hyperParameters, random);
       optimiser.minimise(() => {
-        const terms = lossTerms(networks, anchor, batch, layout, { ...hyperParameters, reliability });
+        const terms = lossTerms(networks, anchor, batch, layout, hyperParameters);
         meters.add(terms);
         return terms.loss;
       });

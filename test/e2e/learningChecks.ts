@@ -69,21 +69,24 @@ export const learningChecks: Readonly<Record<string, (workbench: Workbench) => P
       await workbench.page.keyboard.press('Escape');
     },
   'with evidence it is promoted: the panel tells another version of the policy': async (workbench) => {
-    const before = await policyText(workbench);
+    equal(/ learned-/.test(await policyText(workbench)), false);
     await workElsewhere(workbench.ledgerPath, 160);
     await waitForLearningText(workbench, /^Learns here, version 1 serves/);
-    equal((await policyText(workbench)) === before, false);
+    matches(await policyText(workbench), / learned-1$/);
     await workbench.page.screenshot({ path: join(artefacts, 'promoted.png') });
     matches(workbench.log(), /Version 1 of the policy was promoted: it serves from now on/);
   },
   'learning turned off, what was recorded here is gone, and the shipped policy serves': async (workbench) => {
+    // This one, and the one elsewhere.
+    equal(nWorkspaces(workbench), 2);
     await workbench.runCommand('Consort: Turn Learning On or Off for This Workspace');
     const button = workbench.page.locator('.monaco-dialog-box .monaco-button', {
       hasText: 'Turn Learning Off',
     });
     await button.click();
     await waitForLearningText(workbench, /^Does not learn here$/);
-    equal(outcomes(workbench, 'censored'), 0);
+    equal(nWorkspaces(workbench), 1);
+    equal(/ learned-/.test(await policyText(workbench)), false);
     await workbench.runCommand('Notifications: Clear All Notifications');
   },
 };
@@ -125,10 +128,18 @@ async function takeOne(workbench: Workbench, i: number): Promise<void> {
 }
 
 function outcomes({ ledgerPath }: Workbench, kind: string): number {
+  return nRows(ledgerPath, 'SELECT 1 FROM outcomes WHERE kind = ?', kind);
+}
+
+/** Of which completions are in the ledger. */
+function nWorkspaces({ ledgerPath }: Workbench): number {
+  return nRows(ledgerPath, 'SELECT DISTINCT workspace FROM completions');
+}
+
+function nRows(ledgerPath: string, query: string, ...values: readonly string[]): number {
   const database = new DatabaseSync(ledgerPath, { readOnly: true });
   try {
-    const rows = database.prepare('SELECT 1 FROM outcomes WHERE kind = ?').all(kind);
-    return rows.length;
+    return database.prepare(query).all(...values).length;
   } finally {
     database.close();
   }

@@ -381,6 +381,36 @@ describe('migrations', () => {
     },
   );
 
+  test('a ledger of version 2 is opened with all its records; what was not taken down then is unknown', async () => {
+    const path = newPath();
+    const ledger = await newLedger(path);
+    const kept = completion();
+    const { id: completionId } = kept;
+    const text = survivingText();
+    value(recordCompletion(ledger, workspace, kept));
+    value(recordOutcome(ledger, { completionId, time: 5, kind: 'accepted', acceptedLength: 12 }));
+    value(recordText(ledger, workspace, text));
+    ledger.close();
+    const older = new DatabaseSync(path);
+    older.exec(`ALTER TABLE steps DROP COLUMN could_stop;
+      ALTER TABLE outcomes DROP COLUMN agreed_length;
+      PRAGMA user_version = 2`);
+    older.close();
+
+    const opened = value(await openLedger(path));
+    expect(value(hasConsent(opened, workspace))).toBe(true);
+    expect(value(readCompletions(opened, all))).toEqual([
+      { ...kept, row: 1, steps: kept.steps.map((step) => ({ ...step, couldStop: null })) },
+    ]);
+    expect(value(readTexts(opened, all))).toEqual([{ ...text, row: 1 }]);
+    const outcomes = () =>
+      [...exportLines(opened)].flatMap((line) => (line.type === 'completion' ? [line.outcome] : []));
+    expect(outcomes()).toMatchObject([{ kind: 'accepted', acceptedLength: 12, agreedLength: null }]);
+    expect(value(recordAgreement(opened, { completionId, agreedLength: 7 }))).toBe('recorded');
+    expect(outcomes()).toMatchObject([{ kind: 'accepted', acceptedLength: 12, agreedLength: 7 }]);
+    opened.close();
+  });
+
   test('a step that fails leaves the ledger at the version before all of them', () => {
     const session = new Session(new DatabaseSync(':memory:'));
     migrate(session, 1);

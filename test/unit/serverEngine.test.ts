@@ -15,6 +15,7 @@ function startEngine(
   sources: readonly ToyMember[],
   settings: Partial<Settings> = {},
   library = toyLibrary(),
+  onRequest = () => {},
 ): Engine {
   const all = { ...defaultSettings, minimumConfidence: 0.001, ...settings };
   const log = { warn: (line: string) => void warnings.push(line) };
@@ -24,6 +25,7 @@ function startEngine(
     policies: new PolicyStore(all, { trusted: true, log }),
     library,
     onChange: () => {},
+    onRequest,
     memberDeadlineMs: 30,
     loadingDeadlineMs: 1000,
   });
@@ -224,6 +226,15 @@ describe('one request at a time', () => {
     await engine.ready();
     const answers = await Promise.all(['a█', 'b█', 'c█'].map((text) => engine.complete(at(text), never)));
     expect(answers.map(({ report }) => report.noCompletionReason)).toEqual(['cancelled', 'cancelled', null]);
+  });
+
+  test('that it was asked for is told at once', async () => {
+    let nRequests = 0;
+    const engine = startEngine([toyMember('one', 'foo')], {}, toyLibrary(), () => nRequests++);
+    await engine.ready();
+    const answer = engine.complete(at('a█'), never);
+    expect(nRequests).toBe(1);
+    await answer;
   });
 
   test('a signal cancels', async () => {

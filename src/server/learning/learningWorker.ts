@@ -84,7 +84,7 @@ if (parentPort) {
     }
   }
 
-  /** Between two minibatches: gives its core up for a moment, and for as long as a completion is under way. */
+  /** Between two minibatches: gives its core up for a moment, and for as long as it is told to wait. */
   async function pause(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, restMs));
     for (;;) {

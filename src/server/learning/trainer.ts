@@ -39,12 +39,12 @@ export interface RestingTimes {
 }
 
 const usualRest: RestingTimes = { idleMs: 60_000, betweenTurnsMs: 300_000 };
-/** A completion is over after so long, if nobody says so. */
-const completionMs = 2000;
+/** After a key or a request the person is taken to be at work for so long. In milliseconds. */
+const atWorkMs = 2000;
 
 /**
  * Learns while the person rests and the machine has power: a turn in a thread of its own, which waits between two
- * minibatches whenever a completion is under way. Several windows may do this; the ledger's lease lets one of them train.
+ * minibatches whenever the person is at work. Several windows may do this; the ledger's lease lets one of them train.
  */
 export class Trainer {
   readonly #options: TrainerOptions;
@@ -65,9 +65,10 @@ export class Trainer {
 
   /** The person is at work: nothing is begun, and what is under way waits. */
   busy(): void {
+    if (this.#isClosed) return;
     Atomics.store(this.#control, 0, controls.wait);
     this.#cancelRelease();
-    this.#cancelRelease = this.#options.schedule(completionMs, () =>
+    this.#cancelRelease = this.#options.schedule(atWorkMs, () =>
       Atomics.store(this.#control, 0, controls.goOn),
     );
     if (!this.#isAtWork) this.#sleep(this.#rest.idleMs);
