@@ -5,7 +5,7 @@ The contract ("two-part"; the runtime in `src/lm` is written against it):
 inputs
   input_ids       int64   [1, k]
   position_ids    int64   [1, k]
-  past_mask       float32 [k, capacity]  added to the scores: 0 = attend, -60 or less = not
+  past_mask       float32 [k, capacity]  added to the scores: 0 = attend, -80 or less = not
   new_mask        float32 [k, k]         likewise, among the k new rows: causal, tree and fork batches
   logit_rows      int64   [r]            which of the k rows get logits
   past.N.key      float32 [1, keyValueHeads, capacity, headSize]   keys after rotation

@@ -76,10 +76,11 @@ function positionsOf({ nPositions }: DecoderShape): number {
 const outputNames = [probabilitiesOutput, 'present'];
 
 /**
- * Additive: no attention. Scores differ by less than 40, so that less than e⁻²⁰ is left of what is hidden, which no
- * float32 sum notices. A much lower value would leave denormal numbers, with which some processors are slow to multiply.
+ * Additive: no attention, as long as no hidden slot scores more than about 60 above the best one attended to: of one
+ * that does so, e⁻²⁰ is left, less than a float32 sum notices. Bundled members come near that where a path begins. The
+ * softmax turns a much lower value into denormal numbers, with which some processors are slow to multiply.
  */
-const HIDDEN = -60;
+const HIDDEN = -80;
 const SLOTS_PER_BUCKET = 128;
 
 class TwoPartCache implements DecoderCache {
