@@ -60,10 +60,11 @@ async function readModel(modelPath: string): Promise<Uint8Array<ArrayBuffer>> {
   }
 }
 
-/** The dimension that has a name is the capacity. */
+/** The capacity is the dimension without a fixed size; an export that fixes neither has the values in rows. */
 function valueLayoutOf({ inputs }: Session): ValueLayout {
   const value = inputs.find(({ name }) => name === 'past.0.value');
-  return value?.symbolicDimensions[3] ? 'turned' : 'rows';
+  const [, , third, fourth] = value?.symbolicDimensions ?? [];
+  return fourth && !third ? 'turned' : 'rows';
 }
 
 /** Every such export has rotary tables for at least as many, more than its config.json says it was trained for. */
