@@ -216,6 +216,6 @@ export function describeFailure(error: unknown): Failure {
 }
 
 const LONGEST_SLEEP_MS = 5;
-/** Waking the thread that waits takes as long as foreseeing several bytes does. */
+/** Waking the thread that waits takes as long as foreseeing several bytes does. The end of what is foreseen always wakes it. */
 const BYTES_PER_WAKE = 8;
 const NOTHING = new Uint8Array(0);
