@@ -169,7 +169,7 @@ export const onlineDefaults: OnlineHyperParameters = {
   outcomeWeight: 1,
   halfLife: 300,
   rejectionCost: 3,
-  retainedGain: 6,
+  retainedGain: 12,
   entCoef: 0.01,
   logLossCoef: 0.5,
   klCoef: 0.005,
