@@ -34,8 +34,16 @@ import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { membersDigest } from '../src/cli/openMembers.ts';
 import { pathFileEnding } from '../src/cli/pathFiles.ts';
+import { formatPolicyFile, parsePolicyFile } from '../src/config/policyFile.ts';
 import { bundledMembersPath } from '../src/server/memberFolders.ts';
-import { collectedFiles, type Job, type PlanOptions, planPolicies, type Sizes } from './policyPlan.ts';
+import {
+  chosenStopThreshold,
+  collectedFiles,
+  type Job,
+  type PlanOptions,
+  planPolicies,
+  type Sizes,
+} from './policyPlan.ts';
 
 const root = join(import.meta.dirname, '..');
 const sizes: Sizes = {
@@ -292,9 +300,21 @@ function install(): void {
   for (const name of readdirSync(join(work, 'policies'))) {
     if (name.endsWith('.json')) copyFileSync(join(work, 'policies', name), join(policies, name));
   }
+  const { policies: found } = JSON.parse(
+    readFileSync(join(work, 'results', 'howMuchToShowOnPolicyDev.json'), 'utf8'),
+  );
+  const stopThreshold = chosenStopThreshold(found);
+  if (stopThreshold !== null) setStopThreshold(join(policies, 'mappo.json'), stopThreshold);
   rmSync(join(policies, 'report'), { recursive: true, force: true });
   cpSync(join(work, 'report'), join(policies, 'report'), { recursive: true });
   console.log(`${policies} is new.`);
+}
+
+function setStopThreshold(path: string, stopThreshold: number): void {
+  const parsed = parsePolicyFile(readFileSync(path, 'utf8'));
+  if (parsed.problem) fail(`${path}: ${parsed.problem.message}`);
+  writeFileSync(path, formatPolicyFile({ ...parsed.file, stopThreshold }));
+  console.log(`mappo stops above a probability of ${stopThreshold}`);
 }
 
 function splitPackages(folder: string): PlanOptions['packages'] {

@@ -329,6 +329,20 @@ export function planPolicies({ work, packages, sizes }: PlanOptions): Job[] {
   ];
 }
 
+/**
+ * The probability of stopping above which the shipped `mappo` stops, from what "howMuchToShowOnPolicyDev" has found:
+ * the one that saves most keys among those that earn no less reward than Hedge at its best.
+ */
+export function chosenStopThreshold(
+  found: Readonly<Record<string, { readonly reward: number; readonly keystrokesSaved: number }>>,
+): number | null {
+  const better = Object.entries(found).filter(
+    ([name, { reward }]) => name.startsWith('mappo@') && reward >= found.hedge.reward,
+  );
+  const [best] = better.toSorted(([, a], [, b]) => b.keystrokesSaved - a.keystrokesSaved);
+  return best === undefined ? null : Number(best[0].slice('mappo@'.length));
+}
+
 /** The files of paths that a job makes. */
 export function collectedFiles({ action }: Job): string[] {
   if (!('consort' in action) || action.consort[0] !== 'collect') return [];

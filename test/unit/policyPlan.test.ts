@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { collectedFiles, type Job, planPolicies } from '../../scripts/policyPlan.ts';
+import { chosenStopThreshold, collectedFiles, type Job, planPolicies } from '../../scripts/policyPlan.ts';
 
 const jobs = planPolicies({
   work: '/work',
@@ -87,4 +87,18 @@ test('a policy that is to be transferred has seen one language only', () => {
   const [transfer] = jobs.filter(({ id }) => id === 'train-transfer').map(wordsOf);
   const places = transfer.filter((word) => word.startsWith('/work/paths'));
   expect(places).toEqual(['/work/paths/policyTrain/typescript', '/work/paths/policyDev/typescript']);
+});
+
+test('as much is shown as costs no reward against Hedge', () => {
+  const at = (reward: number, keystrokesSaved: number) => ({ reward, keystrokesSaved });
+  const found = {
+    hedge: at(0.36, 0.08),
+    mappo: at(0.4, 0.07),
+    'mappo@0.3': at(0.4, 0.06),
+    'mappo@0.9': at(0.38, 0.09),
+    'mappo@0.95': at(0.37, 0.1),
+    'mappo@0.97': at(0.35, 0.12),
+  };
+  expect(chosenStopThreshold(found)).toBe(0.95);
+  expect(chosenStopThreshold({ ...found, hedge: at(0.5, 0.08) })).toBeNull();
 });
