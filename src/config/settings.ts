@@ -43,7 +43,7 @@ export const settingsSchema = z.strictObject({
       'A folder with further members: each folder in it that holds a `member.json` is one. Empty for none.',
   }),
   policy: setting(z.enum(['hedge', 'fixedShare', 'uniform', 'ppo', 'mappo', 'gate']), {
-    default: 'hedge',
+    default: 'mappo',
     scope: 'window',
     description:
       'What sets the weights of the members, token by token. Without training: `hedge` follows who predicted the text before the cursor best, `fixedShare` does so as published, less cautiously, `uniform` trusts all alike. Learned: `ppo` (one agent for the bundled members), `mappo` (one agent per member, for any members) and `gate` (learned from text alone); they bring their own combiner, and `ppo` and `mappo` also decide how much to show.',

@@ -49,7 +49,7 @@ export const uri = 'file:///folder/a.ts';
 export async function startSession(
   members: readonly ToyMember[],
   text: string,
-  settings: unknown = {},
+  settings: unknown = { policy: 'hedge' },
   capabilities: object = {},
   initializationOptions: object = {},
   learning: Partial<LearningOptions> = {},

@@ -29,7 +29,7 @@ let nLedgers = 0;
 /** An engine whose completions are recorded, by two members that say much the same. */
 async function start(changes: Partial<RecorderOptions> = {}) {
   const ledger = value(await openLedger(join(folder, `${++nLedgers}.sqlite`)));
-  const settings = { ...defaultSettings, minimumConfidence: 0.001 };
+  const settings = { ...defaultSettings, minimumConfidence: 0.001, policy: 'hedge' as const };
   const store = new PolicyStore(settings, { trusted: true, log: { warn() {} } });
   const problems: string[] = [];
   const deferred: (() => void)[] = [];

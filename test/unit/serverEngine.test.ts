@@ -17,7 +17,7 @@ function startEngine(
   library = toyLibrary(),
   onRequest = () => {},
 ): Engine {
-  const all = { ...defaultSettings, minimumConfidence: 0.001, ...settings };
+  const all = { ...defaultSettings, minimumConfidence: 0.001, policy: 'hedge' as const, ...settings };
   const log = { warn: (line: string) => void warnings.push(line) };
   const engine = new Engine({
     settings: all,
