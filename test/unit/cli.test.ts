@@ -198,10 +198,12 @@ describe('with the bundled members', () => {
       decode: expect.any(Number),
       policy: expect.any(Number),
     });
-    expect(result.policy).toEqual({ name: 'hedge', version: '1' });
+    expect(result.policy).toEqual({ name: 'mappo', version: '1' });
+    const hedge = await complete('--policy', 'hedge');
+    expect(hedge.policy).toEqual({ name: 'hedge', version: '1' });
     const policyPath = file('policy.json', formatPolicyFile(untrainedPolicy('*', { name: 'own' })));
     const learned = await complete('--policy', policyPath);
-    expect(learned).toMatchObject({ text: result.text, policy: { name: 'own', version: '1' } });
+    expect(learned).toMatchObject({ text: hedge.text, policy: { name: 'own', version: '1' } });
     const broken = await consort('complete', path, ...at, '--policy', file('broken.json', '{'));
     expect(broken).toMatchObject({
       status: 0,
