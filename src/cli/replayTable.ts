@@ -36,7 +36,7 @@ export function replayTable(result: CompareResult): string {
   );
   return `# What learning is worth, by replay
 
-A simulated typist works through ${packages.length} repositories that nothing was trained on (${packages.join(', ')}; ${requests} requests), accepts what is right and rejects what is not. What is learned is recorded, trained, put on trial and promoted as in the editor, in the typist's pauses. Seeds ${seeds.join(', ')}. \`shipped\` is the policy ${policy} without learning, \`learning\` starts there; \`hedge\`, the default, needs no training, and \`learningFromHedge\` starts there; \`random\` is \`learning\` from a typist who accepts and rejects by a toss of a coin, counted by what was right. Made by \`consort replay --compare\`; what the turns of learning came to is in replay.json. Of ${turns.length} replays that learn from the shipped policy, ${nPromoted} times a version was promoted.
+A simulated typist works through ${packages.length} repositories that nothing was trained on (${packages.join(', ')}; ${requests} requests), accepts what is right and rejects what is not. What is learned is recorded, trained, put on trial and promoted as in the editor, in the typist's pauses. Seeds ${seeds.join(', ')}. \`shipped\` is the policy ${policy} without learning, \`learning\` starts there; \`hedge\` needs no training, and \`learningFromHedge\` starts there; \`random\` is \`learning\` from a typist who accepts and rejects by a toss of a coin, counted by what was right. Made by \`consort replay --compare\`; what the turns of learning came to is in replay.json. Of ${turns.length} replays that learn from the shipped policy, ${nPromoted} times a version was promoted.
 
 Accepted: the share of what is shown of which the typist keeps a lexeme or more. Shown: the share of the requests. Keys: pressed less, as a share of the characters. Brackets: 95 %, paired bootstrap over blocks of 25 requests; accepted and shown relative to the other policy. A row's requests are those between two checkpoints of the learner.
 
@@ -68,8 +68,7 @@ function goalTable(result: CompareResult): string {
 |---|--:|--:|
 ${rows.join('\n')}
 
-At the last requests a policy that is never wrong would have ${percent(ceiling)} % more accepted than the shipped one: no policy can have more.
-`;
+${Number.isFinite(ceiling) ? `At the last requests a policy that is never wrong would have ${percent(ceiling)} % more accepted than the shipped one: no policy can have more.\n` : ''}`;
 }
 
 /** Where nothing is said of when, it is of the requests after the last checkpoint. */
