@@ -106,34 +106,32 @@ function goalsOf({ windows, switches }: CompareResult): Goal[] {
       },
     ]),
   );
-  const hedge = known('learning − hedge', windows);
-  for (const [what, pick] of [
-    ['accepted', ({ acceptRate }: Difference) => acceptRate],
-    ['keys saved', ({ keystrokesSaved }: Difference) => keystrokesSaved],
-    ['reward', ({ reward }: Difference) => reward],
-  ] as const) {
-    const all = hedge.map(pick);
-    if (all.length === 0) continue;
+  const neverWorse = (pair: string, name: string, pick: (one: Difference) => Bounds, inWords = percent) => {
+    const all = known(pair, windows).map(pick);
+    if (all.length === 0) return;
     goals.push({
-      name: `between no two checkpoints worse than Hedge beyond noise: ${what}`,
-      measured: `at worst ${between(worst(all), what === 'reward' ? (value) => value.toFixed(3) : percent)}`,
+      name,
+      measured: `at worst ${between(worst(all), inWords)}`,
       isReached: all.every(isNotWorse),
     });
-  }
-  const random = known('random − shipped', windows);
-  for (const [what, pick] of [
-    ['accepted, %', ({ acceptRate }: Difference) => acceptRate],
-    ['shown, %', ({ shown }: Difference) => shown],
-    ['keys saved, points', ({ keystrokesSaved }: Difference) => keystrokesSaved],
-  ] as const) {
-    const all = random.map(pick);
-    if (all.length === 0) continue;
-    goals.push({
-      name: `with random feedback within noise of the shipped policy: ${what}`,
-      measured: `at worst ${between(worst(all), percent)}`,
-      isReached: all.every(isNotWorse),
-    });
-  }
+  };
+  const notWorse = 'between no two checkpoints worse than Hedge beyond noise:';
+  neverWorse('learning − hedge', `${notWorse} accepted`, ({ acceptRate }) => acceptRate);
+  neverWorse('learning − hedge', `${notWorse} keys saved`, ({ keystrokesSaved }) => keystrokesSaved);
+  neverWorse(
+    'learning − hedge',
+    `${notWorse} reward`,
+    ({ reward }) => reward,
+    (value) => value.toFixed(3),
+  );
+  const withinNoise = 'with random feedback within noise of the shipped policy:';
+  neverWorse('random − shipped', `${withinNoise} accepted, %`, ({ acceptRate }) => acceptRate);
+  neverWorse('random − shipped', `${withinNoise} shown, %`, ({ shown }) => shown);
+  neverWorse(
+    'random − shipped',
+    `${withinNoise} keys saved, points`,
+    ({ keystrokesSaved }) => keystrokesSaved,
+  );
   for (const { acceptRate } of known('learning − shipped', switches.slice(-1))) {
     goals.push({
       name: 'after a change of repository not less accepted than by the shipped policy from the second hundred shown on',
