@@ -2,12 +2,13 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import * as z from 'zod';
 
 interface Counts {
   readonly passed: number;
-  readonly failed: number;
+  /** Names of the tests. */
+  readonly failed: readonly string[];
 }
 
 interface Stage {
@@ -41,7 +42,7 @@ const stages: readonly Stage[] = [
 ];
 
 const results: { title: string; result: 'passed' | 'FAILED' | 'skipped'; seconds: number }[] = [];
-let total: Counts = { passed: 0, failed: 0 };
+let total: Counts = { passed: 0, failed: [] };
 try {
   for (const stage of stages) await run(stage);
 } finally {
@@ -65,10 +66,8 @@ async function run({ title, script, needs = [], count }: Stage): Promise<void> {
   if (!count) return;
   const { passed, failed } = count(output);
   // A run that broke off failed, whether a test did or not.
-  total = {
-    passed: total.passed + passed,
-    failed: total.failed + (exitCode === 0 ? failed : Math.max(1, failed)),
-  };
+  const brokeOff = exitCode !== 0 && failed.length === 0 ? [`${title}: broke off`] : [];
+  total = { passed: total.passed + passed, failed: [...total.failed, ...failed, ...brokeOff] };
 }
 
 function summarize(): void {
@@ -76,8 +75,9 @@ function summarize(): void {
   for (const { title, result, seconds } of results) {
     console.log(`${result.padEnd(8)} ${seconds.toFixed(1).padStart(6)} s  ${title}`);
   }
-  console.log(`\n${total.passed} passed, ${total.failed} failed`);
-  process.exitCode = results.every(({ result }) => result === 'passed') && total.failed === 0 ? 0 : 1;
+  for (const name of total.failed) console.log(`FAILED   ${name}`);
+  console.log(`\n${total.passed} passed, ${total.failed.length} failed`);
+  process.exitCode = results.every(({ result }) => result === 'passed') && total.failed.length === 0 ? 0 : 1;
 }
 
 /** Its output goes to the terminal as well. */
@@ -99,17 +99,28 @@ function runScript([name, ...rest]: readonly string[]): Promise<{ exitCode: numb
 }
 
 function countUnitTests(): Counts {
-  const report = z.object({ numPassedTests: z.number(), numFailedTests: z.number() });
+  const assertion = z.object({ status: z.string(), fullName: z.string() });
+  const file = z.object({ name: z.string(), status: z.string(), assertionResults: z.array(assertion) });
+  const report = z.object({ numPassedTests: z.number(), testResults: z.array(file) });
   try {
-    const { numPassedTests, numFailedTests } = report.parse(JSON.parse(readFileSync(unitReport, 'utf8')));
-    return { passed: numPassedTests, failed: numFailedTests };
+    const { numPassedTests, testResults } = report.parse(JSON.parse(readFileSync(unitReport, 'utf8')));
+    const failed = testResults.flatMap(({ name, status, assertionResults }) => {
+      const tests = assertionResults
+        .filter((each) => each.status === 'failed')
+        .map(({ fullName }) => fullName);
+      const names = tests.length === 0 && status === 'failed' ? ['could not be run'] : tests;
+      return names.map((test) => `${relative(root, name)}: ${test}`);
+    });
+    return { passed: numPassedTests, failed };
   } catch {
-    return { passed: 0, failed: 1 };
+    return { passed: 0, failed: ['Unit tests: no report was written'] };
   }
 }
 
 /** One line per test: `ok` or `FAIL`, its name and its time. */
 function countEndToEndTests(output: string): Counts {
-  const count = (pattern: RegExp) => output.match(pattern)?.length ?? 0;
-  return { passed: count(/^ *ok /gm), failed: count(/^ *FAIL /gm) };
+  return {
+    passed: output.match(/^ *ok /gm)?.length ?? 0,
+    failed: [...output.matchAll(/^ *FAIL (.*)/gm)].map(([, name]) => `test/e2e: ${name.trim()}`),
+  };
 }

@@ -34,25 +34,27 @@ test.each(members)('%s: what other paths have left in the cache changes no proba
   const folder = path.join(bundledMembersPath(), member);
   const shape = parseDecoderShape(JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8')));
   const decoder = await openTwoPartDecoder(path.join(folder, 'model.onnx'), shape);
-  const [used, empty] = [decoder.createCache(), decoder.createCache()];
-  for (let seed = 100; seed < 108; seed++) readTokens(used, ROOT, [32, 2, seed]);
-  let [usedEnd, emptyEnd] = [ROOT, ROOT];
+  // Equally full caches: another number of hidden slots may change the order of sums, and with it what is rounded
+  // to 8 bits; how much depends on the processor.
+  const caches = [decoder.createCache(), decoder.createCache()];
+  for (const [which, cache] of caches.entries()) {
+    for (let seed = 100; seed < 108; seed++) readTokens(cache, ROOT, [32, 2, seed + which * 1000]);
+  }
+  const readByAll = (read: readonly number[], parents: readonly number[]) => {
+    const [first, second] = caches.map((cache, which) => readTokens(cache, parents[which], read));
+    expect(largestDifference(first.data, second.data)).toBeLessThan(1e-6);
+    return [first.last, second.last];
+  };
+  let ends: readonly number[] = [ROOT, ROOT];
   for (const read of [
     [1, 1, 0],
     [7, 1, 1],
     [20, 1, 2],
     [8, 2, 3],
   ]) {
-    const among = readTokens(used, usedEnd, read);
-    const alone = readTokens(empty, emptyEnd, read);
-    [usedEnd, emptyEnd] = [among.last, alone.last];
-    expect(largestDifference(among.data, alone.data)).toBeLessThan(1e-4);
+    ends = readByAll(read, ends);
   }
   // Where a path begins it attends to little, and what is hidden from it may score far above that.
-  for (let seed = 0; seed < 40; seed++) {
-    const among = readTokens(used, ROOT, [16, 1, seed]);
-    const alone = readTokens(decoder.createCache(), ROOT, [16, 1, seed]);
-    expect(largestDifference(among.data, alone.data)).toBeLessThan(1e-4);
-  }
+  for (let seed = 0; seed < 40; seed++) readByAll([16, 1, seed], [ROOT, ROOT]);
   await decoder.close();
 });
