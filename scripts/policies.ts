@@ -16,19 +16,7 @@
  *   --timed N           completions that are timed live
  *   --list              say what would be done, and how long it may take
  */
-import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  copyFileSync,
-  cpSync,
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -36,10 +24,10 @@ import { membersDigest } from '../src/cli/openMembers.ts';
 import { pathFileEnding } from '../src/cli/pathFiles.ts';
 import { formatPolicyFile, parsePolicyFile } from '../src/config/policyFile.ts';
 import { bundledMembersPath } from '../src/server/memberFolders.ts';
+import { duration, PlanRunner } from './planRunner.ts';
 import {
   chosenStopThreshold,
   collectedFiles,
-  type Job,
   type PlanOptions,
   planPolicies,
   type Sizes,
@@ -101,183 +89,20 @@ const work = resolve(process.env.INIT_CWD ?? '.', values.work ?? usualWork);
 const jobs = planPolicies({ work, packages: splitPackages(packagesFolder), sizes: chosenSizes() });
 const nAtOnce = number(values.jobs) ?? 1;
 const digest = await membersDigest({ modelsPath: bundledMembersPath() });
-const stamps = new Map<string, string>();
-for (const job of jobs) stamps.set(job.id, stampOf(job));
-for (const folder of ['stamps', 'logs', 'policies', 'ablations', 'results']) {
-  mkdirSync(join(work, folder), { recursive: true });
-}
+const runner = new PlanRunner({ jobs, work, membersDigest: digest, nAtOnce });
 
 if (values.list) {
   for (const job of jobs)
-    console.log(`${isDone(job) ? 'done' : duration(job.seconds).padStart(6)}  ${job.id}`);
-  console.log(`about ${duration(secondsLeft(jobs))} with ${nAtOnce} at once`);
+    console.log(`${runner.isDone(job) ? 'done' : duration(job.seconds).padStart(6)}  ${job.id}`);
+  console.log(`about ${duration(runner.secondsLeft())} with ${nAtOnce} at once`);
 } else {
   refuseStrays();
-  await runAll();
+  if (!(await runner.runAll())) {
+    console.log('Stopped; the same command goes on from here.');
+    process.exit(130);
+  }
   if (values.quick) console.log(`policies/ stays as it is; see ${join(work, 'report')}`);
   else install();
-}
-
-/** Runs what is not done, the first in the plan first, until all is or something fails. */
-async function runAll(): Promise<void> {
-  const start = performance.now();
-  const elapsed = () => (performance.now() - start) / 1000;
-  const finished = new Set(jobs.filter(isDone).map(({ id }) => id));
-  const running = new Map<
-    string,
-    { readonly run: Run; readonly since: number; readonly ended: Promise<Job> }
-  >();
-  let [planned, taken] = [0, 0];
-  const left = () => {
-    const rest = jobs.filter(({ id }) => !finished.has(id));
-    const rate = planned > 0 ? taken / planned : 1;
-    const inHand = [...running.values()].reduce((sum, { since }) => sum + elapsed() - since, 0);
-    return Math.max(0, rate * secondsLeft(rest) - inHand / nAtOnce);
-  };
-  const tell = (text: string) => console.log(`${duration(elapsed()).padStart(6)}  ${text}`);
-  let isStopped = false;
-  const stop = () => {
-    if (isStopped) return; // A training that is told twice ends without the update in hand.
-    isStopped = true;
-    for (const { run } of running.values()) run.stop('SIGINT');
-  };
-  const interrupt = () => {
-    if (isStopped) {
-      for (const { run } of running.values()) run.stop('SIGKILL');
-      process.exit(130);
-    }
-    tell('Ends after the updates in hand. Ctrl-C again ends at once, without them.');
-    stop();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt);
-  const ticking = setInterval(() => {
-    for (const [id, { run }] of running) tell(`${id}: ${run.lastLine()}`);
-    tell(`about ${duration(left())} left`);
-  }, 30_000);
-  tell(`${finished.size} of ${jobs.length} jobs are done already, about ${duration(left())} left`);
-  try {
-    while (finished.size < jobs.length && !isStopped) {
-      for (const job of jobs) {
-        if (finished.has(job.id) || running.has(job.id)) continue;
-        if (!job.needs.every((id) => finished.has(id))) continue;
-        // One that must be alone waits for the others to end, and those after it wait for it.
-        if (running.size >= (job.isAlone ? 1 : nAtOnce)) break;
-        const run = startJob(job);
-        running.set(job.id, { run, since: elapsed(), ended: run.ended.then(() => job) });
-        tell(`${job.id} begins`);
-        if (job.isAlone) break;
-      }
-      const job = await Promise.race([...running.values()].map(({ ended }) => ended));
-      const seconds = elapsed() - (running.get(job.id)?.since ?? 0);
-      running.delete(job.id);
-      finished.add(job.id);
-      planned += job.seconds;
-      taken += seconds;
-      tell(`${job.id} took ${duration(seconds)}; about ${duration(left())} left`);
-    }
-  } catch (error) {
-    if (!isStopped) throw error; // Otherwise it says that a job was interrupted.
-  } finally {
-    clearInterval(ticking);
-    stop();
-    await Promise.allSettled([...running.values()].map(({ ended }) => ended));
-  }
-  if (finished.size === jobs.length) return;
-  tell('Stopped; the same command goes on from here.');
-  process.exit(130);
-}
-
-interface Run {
-  /** Rejects where the job fails. */
-  readonly ended: Promise<void>;
-  readonly stop: (signal: NodeJS.Signals) => void;
-  /** What it said last. */
-  readonly lastLine: () => string;
-}
-
-function startJob(job: Job): Run {
-  const { action, id } = job;
-  // What another plan has made here is about to be replaced.
-  rmSync(stampPath(job), { force: true });
-  const finish = () => writeFileSync(stampPath(job), stampFor(job));
-  if ('copy' in action) {
-    copyFileSync(action.copy, action.to);
-    finish();
-    return { ended: Promise.resolve(), stop() {}, lastLine: () => '' };
-  }
-  const begun = `${stampPath(job)}.begun`;
-  const isGoingOn = existsSync(begun) && readFileSync(begun, 'utf8') === stampFor(job);
-  if (!isGoingOn) forgetCheckpoint(job, action.consort);
-  writeFileSync(begun, stampFor(job));
-  const words = isGoingOn ? resumed(action.consort) : action.consort;
-  const logPath = join(work, 'logs', `${id}.log`);
-  const log = createWriteStream(logPath, { flags: isGoingOn ? 'a' : 'w' });
-  const child = spawn(process.execPath, [join(root, 'src', 'cli', 'main.ts'), ...words], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    // Ctrl-C in a terminal reaches all processes of its group, and `stop` would be the second to tell them.
-    detached: true,
-  });
-  let last = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    last = chunk.toString().trim().split('\n').at(-1) ?? last;
-    log.write(chunk);
-  });
-  const ended = new Promise<void>((done, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => {
-      log.end();
-      if (code !== 0)
-        return reject(new Error(`${id} failed (${code}): ${last}\nAll that it said: ${logPath}`));
-      finish();
-      done();
-    });
-  });
-  return { ended, stop: (signal) => child.kill(signal), lastLine: () => last };
-}
-
-/** What is left of another plan's training is nothing to go on from; the copy of a checkpoint to start with is made anew. */
-function forgetCheckpoint({ needs }: Job, words: readonly string[]): void {
-  rmSync(checkpointOf(words), { force: true });
-  for (const { id, action } of jobs) {
-    if ('copy' in action && needs.includes(id)) copyFileSync(action.copy, action.to);
-  }
-}
-
-/** A training goes on from its checkpoint, where it has one. */
-function resumed(words: readonly string[]): readonly string[] {
-  const goesOn = words[0] === 'train' && !words.includes('--resume') && existsSync(checkpointOf(words));
-  return goesOn ? [...words, '--resume'] : words;
-}
-
-function checkpointOf(words: readonly string[]): string {
-  return `${words[words.indexOf('--out') + 1]}.checkpoint`;
-}
-
-/** Says what a job did: another command, other members or another input make it another job. */
-function stampOf({ action, needs }: Job): string {
-  const inputs = needs.map((id) => stamps.get(id));
-  return createHash('sha256')
-    .update(JSON.stringify([digest, action, inputs]))
-    .digest('hex');
-}
-
-function stampFor({ id }: Job): string {
-  return stamps.get(id) ?? fail(`${id} has no stamp`);
-}
-
-function stampPath({ id }: Job): string {
-  return join(work, 'stamps', id);
-}
-
-function isDone(job: Job): boolean {
-  return existsSync(stampPath(job)) && readFileSync(stampPath(job), 'utf8') === stampFor(job);
-}
-
-/** All of it shared among the processors, or the longest alone. */
-function secondsLeft(rest: readonly Job[]): number {
-  const alone = rest.filter(({ isAlone }) => isAlone).reduce((sum, { seconds }) => sum + seconds, 0);
-  const shared = rest.filter(({ isAlone }) => !isAlone).reduce((sum, { seconds }) => sum + seconds, 0);
-  return alone + shared / nAtOnce;
 }
 
 /** Whatever lies among the collected paths is trained or tested on: nothing may that this plan has not collected. */
@@ -352,12 +177,6 @@ function number(text: string | undefined): number | undefined {
   return Number.isInteger(Number(text)) && Number(text) > 0
     ? Number(text)
     : fail(`"${text}" is not a number from 1`);
-}
-
-/** Minutes and seconds. */
-function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }
 
 function fail(message: string): never {

@@ -78,6 +78,7 @@ export function planPolicies({ work, packages, sizes }: PlanOptions): Job[] {
   const result = (name: string) => at('results', `${name}.json`);
   const n = {
     train: packages.policyTrain.length * sizes.trainCursors,
+    dev: packages.policyDev.length * sizes.devCursors,
     test: packages.test.length * sizes.testCursors * sizes.seeds.length,
   };
   const warmUp = n.train * nPasses * (costs.gatePass + costs.stopPass);
@@ -117,10 +118,10 @@ export function planPolicies({ work, packages, sizes }: PlanOptions): Job[] {
     needs: readonly string[],
     options: readonly string[],
     nPolicies: number,
-    nCursors = n.test,
+    { nCursors = n.test, collected = collectTest } = {},
   ): Job => ({
     id: `evaluate-${name}`,
-    needs: [...idsOf(collectTest), ...needs],
+    needs: [...idsOf(collected), ...needs],
     action: {
       consort: [
         'evaluate',
@@ -251,16 +252,17 @@ export function planPolicies({ work, packages, sizes }: PlanOptions): Job[] {
     ),
   ];
   const groupFiles = ['allGroups', ...featureGroups.map((group) => `without-${group}`)].map(ablation);
-  const howMuch = (name: string, place: string) =>
+  const howMuch = (name: string, place: string, of: { nCursors: number; collected: Job[] }) =>
     evaluate(
       name,
       ['tune'],
       [place, '--stop-thresholds', thresholds.join(), '--policies', ['hedge', ...variants].join()],
       1 + variants.length,
+      of,
     );
   const further: Job[] = [
-    howMuch('howMuchToShow', paths.test),
-    howMuch('howMuchToShowOnPolicyDev', paths.dev),
+    howMuch('howMuchToShow', paths.test, { nCursors: n.test, collected: collectTest }),
+    howMuch('howMuchToShowOnPolicyDev', paths.dev, { nCursors: n.dev, collected: collectDev }),
     evaluate(
       'withoutNgram',
       ['tune'],
@@ -282,7 +284,7 @@ export function planPolicies({ work, packages, sizes }: PlanOptions): Job[] {
         `hedge,${transferred},mappo`,
       ],
       3,
-      n.test / 3,
+      { nCursors: n.test / 3 },
     ),
     train(
       'train-without-warm-start',
