@@ -44,6 +44,11 @@ def quantize(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values, scales.astype(np.float32)
 
 
+def dequantize(values: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """What `quantize` has left: float32 [rows, columns]."""
+    return ((values.astype(np.float32) - 128) * scales[..., None]).reshape(len(values), -1)
+
+
 @dataclass
 class GraphWriter:
     """Collects nodes and initializers. Invariant: every name is written once."""

@@ -28,6 +28,7 @@ from recipe.loss import has_fast_bfloat16, mean_loss
 from recipe.model import Decoder, Shape, deepen
 from recipe.optimizer import Optimizer, OptimizerSettings
 from recipe.sampling import Sampler
+from recipe.shipped import load_shipped
 
 CHECKPOINT_SECONDS = 180
 LOG_STEPS = 20
@@ -40,7 +41,7 @@ class Run:
     shape: dict
     languages: dict[str, float]  # share of the rows
     tokens: int
-    start_from: str | None = None  # a checkpoint below WORK/checkpoints, or nothing: random weights
+    start_from: str | None = None  # a checkpoint below WORK/checkpoints, a member in models/, or nothing: random weights
     rows_per_step: int = 8
     warm_up_steps: int = 100
     decay_share: float = 0.45  # of the budget; 0 for a trunk that never decays
@@ -112,6 +113,11 @@ def starting_model(run: Run) -> Decoder:
     shape = Shape(**run.shape)
     if run.start_from is None:
         return Decoder(shape)
+    shipped = paths.MODELS / run.start_from / "model.onnx"
+    if shipped.exists():
+        model = Decoder(shape)
+        load_shipped(model, shipped)
+        return model
     saved = torch.load(paths.CHECKPOINTS / run.start_from, map_location="cpu", weights_only=True)
     model = Decoder(Shape(**saved["shape"]))
     model.load_state_dict(saved["model"])

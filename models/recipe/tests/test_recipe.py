@@ -191,8 +191,22 @@ def test_model_is_causal():
 def test_quantized_weights_stay_close():
     weight = np.random.default_rng(0).normal(size=(8, 64)).astype(np.float32)
     values, scales = graph.quantize(weight)
-    restored = ((values.astype(np.float32) - 128) * scales[..., None]).reshape(weight.shape)
+    restored = graph.dequantize(values, scales)
     assert np.abs(restored - weight).max() <= scales.max() / 2 + 1e-6
+
+
+def test_training_goes_on_from_a_shipped_member(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    member = Decoder(Shape(**SMALL))
+    for parameter in member.parameters():
+        torch.nn.init.normal_(parameter, 1 if parameter.dim() == 1 else 0, 0.1)
+    (tmp_path / "member").mkdir()
+    weights = {name: weight.numpy() for name, weight in member.state_dict().items()}
+    (tmp_path / "member" / "model.onnx").write_bytes(graph.build_graph(member.shape, weights).SerializeToString())
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
+    start = train.starting_model(train.Run(SMALL, {"python": 1.0}, 1, start_from="member")).state_dict()
+    for name, weight in member.state_dict().items():
+        assert (start[name] - weight).norm() < 0.01 * weight.norm(), name
 
 
 @pytest.mark.parametrize("expression", ["MIT", "Apache-2.0 AND MIT", "(MIT OR GPL-3.0)", "MIT OR Apache-2.0"])
