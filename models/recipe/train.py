@@ -41,7 +41,7 @@ class Run:
     shape: dict
     languages: dict[str, float]  # share of the rows
     tokens: int
-    start_from: str | None = None  # a checkpoint below WORK/checkpoints, a member in models/, or nothing: random weights
+    start_from: str | None = None  # below WORK/checkpoints, or a member in models/; nothing: random weights
     rows_per_step: int = 8
     warm_up_steps: int = 100
     decay_share: float = 0.45  # of the budget; 0 for a trunk that never decays
