@@ -15,7 +15,7 @@ import { Session } from '../src/lm/neural/session.ts';
 import { startRemoteMember } from '../src/lm/remoteMember.ts';
 
 const root = path.join(import.meta.dirname, '..');
-const ids = ['consort-typescript', 'consort-typescript-2m', 'consort-python'];
+const ids = ['consort-typescript', 'consort-python'];
 const never = new AbortController().signal;
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -236,7 +236,7 @@ async function filledLedger(at: string): Promise<Ledger> {
   if (opened.problem) throw new Error(opened.problem.message);
   const filled = opened.value;
   grantConsent(filled, 'bench', 0);
-  const members = ['workspace', 'consort-typescript', 'consort-typescript-2m'];
+  const members = ['workspace', 'consort-typescript'];
   const step = (i: number): ScoredStep => ({
     observation: Float32Array.from(
       { length: members.length * MEMBER_FEATURES + SHARED_FEATURES },

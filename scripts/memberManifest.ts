@@ -16,7 +16,7 @@ import {
 const models = path.join(import.meta.dirname, '..', 'models');
 
 const common = {
-  version: '0.1.0',
+  version: '0.2.0',
   kind: 'neural',
   license: 'MIT',
   parameters: 2_361_024,
@@ -40,22 +40,16 @@ const members: Omit<MemberManifest, 'files'>[] = [
     id: 'consort-typescript',
     name: 'TypeScript',
     description:
-      'A small decoder trained on permissively licensed TypeScript, JavaScript and Python, then on the first two; takes part in every language.',
+      'A small decoder trained on permissively licensed TypeScript, JavaScript and Python, then mostly on the first two.',
     languages: '*',
-  },
-  {
-    ...common,
-    id: 'consort-typescript-2m',
-    name: 'TypeScript B',
-    description: 'A second small decoder for TypeScript and JavaScript, trained from another random start.',
-    languages: ['typescript', 'typescriptreact', 'javascript', 'javascriptreact', 'vue', 'svelte'],
   },
   {
     ...common,
     id: 'consort-python',
     name: 'Python',
-    description: 'A small decoder trained on permissively licensed Python.',
-    languages: ['python'],
+    description:
+      'A small decoder with the same beginning, then trained mostly on permissively licensed Python.',
+    languages: '*',
   },
 ];
 

@@ -82,20 +82,20 @@ def export_section(report: dict) -> str:
 
 
 def training_section(member: str) -> str:
-    document = json.loads(paths.MEMBERS_FILE.read_text())
+    runs = json.loads(paths.MEMBERS_FILE.read_text())["runs"]
     text, name = "## Training\n\n", member
-    while name in document["runs"]:
+    while name in runs:
         run = load_run(name)
         shares = ", ".join(
             f"{100 * share:.0f} % {LANGUAGE_NAMES[language]}" for language, share in run.languages.items()
         )
-        text += f"- `{name}`: {run_facts(name, document)}; rows: {shares}; from {run.start_from or 'random weights'}{kept(run)}.\n"
+        text += (
+            f"- `{name}`: {run_facts(name)}; rows: {shares}; from {run.start_from or 'random weights'}{kept(run)}.\n"
+        )
         name = (run.start_from or "").split("/")[0]
-    if (paths.RECIPE / "curves" / f"{member}.svg").exists():
-        text += f"\nThe loss curve of the last run is in `models/recipe/curves/{member}.svg`.\n"
     return (
         text
-        + "\nMuon and AdamW, warm-up, stable, linear decay; 512 tokens a row, half of the rows fill-in-the-middle, suffix first.\n"
+        + "\nThe loss curves are in `models/recipe/curves`. Muon and AdamW, warm-up, stable, linear decay; 512 tokens a row, half of the rows fill-in-the-middle, suffix first.\n"
     )
 
 
@@ -103,20 +103,18 @@ def kept(run: Run) -> str:
     return f", averaged with {100 * run.keep_start:.0f} % of those weights at the end" if run.keep_start else ""
 
 
-def run_facts(name: str, document: dict) -> str:
-    if name in document["ancestors"]:
-        return document["ancestors"][name]
+def run_facts(name: str) -> str:
     points = curve_points(name)
     last = points[-1]
     bits = sum(point["natsPerToken"] for point in points[-5:]) / len(points[-5:]) / math.log(2)
-    return f"{last['tokens'] / 1e6:.1f}M tokens in {last['seconds'] / 60:.0f} minutes on one core, last loss {bits:.3f} bits per token"
+    return (
+        f"{last['tokens'] / 1e6:.1f}M tokens in {last['seconds'] / 60:.0f} minutes, last loss {bits:.3f} bits per token"
+    )
 
 
 def notice_section() -> str:
-    extra = json.loads(paths.MEMBERS_FILE.read_text())["ancestorPackages"]
-    rest = ", ".join(f"{name} ({license})" for name, license in extra.items())
     notices = (paths.MODELS / "NOTICES.md").read_text().split("\n", 2)[2].strip()
-    return f"## Licence notices\n\nThe weights are under the MIT licence. {notices}\n\nThe weights this recipe started from had also seen: {rest}.\n"
+    return f"## Licence notices\n\nThe weights are under the MIT licence. {notices}\n"
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import { defaultPromptLimits, PromptBuilder } from '../../src/lm/neural/prompt.t
 import { SortedVocabulary } from '../../src/lm/neural/sortedVocabulary.ts';
 import { toyCache } from './toyDecoder.ts';
 
-const tokenizerUrl = new URL('../../models/consort-typescript-2m/tokenizer.json', import.meta.url);
+const tokenizerUrl = new URL('../../models/consort-typescript/tokenizer.json', import.meta.url);
 
 /** A member with a bundled tokenizer and a toy decoder: whatever it reads, it answers alike to the last bit. */
 export function toyNeuralMember(options: Partial<NeuralMemberOptions> = {}): NeuralMember {

@@ -11,7 +11,7 @@ import { Hedge } from '../../src/policy/hedge.ts';
 import { toyNeuralMember } from '../support/toyNeuralMember.ts';
 import { says, toyStream } from '../support/toyStream.ts';
 
-const folder = fileURLToPath(new URL('../../models/consort-typescript-2m', import.meta.url));
+const folder = fileURLToPath(new URL('../../models/consort-typescript', import.meta.url));
 const source = readFileSync(new URL('../support/source.txt', import.meta.url));
 const never = new AbortController().signal;
 

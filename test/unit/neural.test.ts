@@ -11,7 +11,7 @@ import {
 } from '../../src/lm/neural/neuralMember.ts';
 import { END } from '../../src/lm/symbols.ts';
 
-const folder = fileURLToPath(new URL('../../models/consort-typescript-2m', import.meta.url));
+const folder = fileURLToPath(new URL('../../models/consort-typescript', import.meta.url));
 const source = readFileSync(new URL('../support/source.txt', import.meta.url));
 const never = new AbortController().signal;
 
@@ -24,6 +24,12 @@ async function openMember(options = defaultNeuralMemberOptions): Promise<NeuralM
 function contextAt(prefix: Uint8Array, suffix: Uint8Array = new Uint8Array(), documentId = 'a'): TextContext {
   return { documentId, languageId: 'typescript', prefix, suffix };
 }
+
+/**
+ * Batches and single passes round differently: activations have 8 bits. Usually that moves a distribution by 0.002, now and then
+ * by ten times that; where, depends on the processor. Three bytes missing a word before move it by 0.07 on average.
+ */
+const ROUNDING = 0.05;
 
 /** Total variation between two distributions. */
 function distance(a: Float64Array, b: Float64Array): number {
@@ -162,7 +168,7 @@ describe('what was read before changes the cost, not the answer', () => {
           const known = stream.distribution.slice();
           if (kind === 'complete') await advanceAll(stream, source.subarray(at, at + n));
           stream.release();
-          expect(distance(known, await fresh(contextAt(source.subarray(0, at))))).toBeLessThan(0.02);
+          expect(distance(known, await fresh(contextAt(source.subarray(0, at))))).toBeLessThan(ROUNDING);
         }
       }),
       { numRuns: 4, seed: 3 },
@@ -202,10 +208,13 @@ describe('what was read before changes the cost, not the answer', () => {
     const opened = drafted.forwardPasses;
     await drafted.expect?.(kept);
     expect(drafted.forwardPasses).toBeLessThanOrEqual(opened + 3);
+    const distances: number[] = [];
     for (const byte of kept) {
       await Promise.all([plain.advance(byte), drafted.advance(byte)]);
-      expect(distance(plain.distribution, drafted.distribution)).toBeLessThan(0.02);
+      distances.push(distance(plain.distribution, drafted.distribution));
     }
+    expect(Math.max(...distances)).toBeLessThan(ROUNDING);
+    expect(distances.reduce((a, b) => a + b) / distances.length).toBeLessThan(ROUNDING / 5);
     expect(drafted.forwardPasses - opened).toBeLessThan(0.4 * (plain.forwardPasses - opened));
     plain.release();
     drafted.release();
@@ -248,7 +257,7 @@ describe('cancellation', () => {
     const stream = await member.open(context, never);
     stream.release();
     expect(stream.forwardPasses).toBeGreaterThan(0);
-    expect(distance(stream.distribution, await fresh(context))).toBeLessThan(0.02);
+    expect(distance(stream.distribution, await fresh(context))).toBeLessThan(ROUNDING);
   });
 
   test('so does one while the bytes before the cursor are read, each with a pass of its own', async () => {
@@ -259,7 +268,7 @@ describe('cancellation', () => {
     await expect(opening).rejects.toBe('stale');
     const stream = await member.open(context, never);
     stream.release();
-    expect(distance(stream.distribution, await fresh(context))).toBeLessThan(0.02);
+    expect(distance(stream.distribution, await fresh(context))).toBeLessThan(ROUNDING);
   });
 
   test('a stream that was released cannot be advanced', async () => {

@@ -11,7 +11,7 @@ import { type RemoteMember, startRemoteMember } from '../../src/lm/remoteMember.
 const never = new AbortController().signal;
 const toyUrl = new URL('../support/toyWorker.ts', import.meta.url);
 const neuralUrl = new URL('../../src/lm/memberWorker.ts', import.meta.url);
-const folder = fileURLToPath(new URL('../../models/consort-typescript-2m', import.meta.url));
+const folder = fileURLToPath(new URL('../../models/consort-typescript', import.meta.url));
 
 const members: RemoteMember[] = [];
 async function startToy(): Promise<RemoteMember> {
