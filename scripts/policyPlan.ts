@@ -56,7 +56,7 @@ const costs = {
 };
 
 /** Of the probability of stopping above which a policy stops: the higher, the more is shown. */
-const thresholds = [0.3, 0.7, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995];
+const thresholds = [0.3, 0.7, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995];
 const variants = ['mappo', ...thresholds.map((threshold) => `mappo@${threshold}`)];
 
 /** About the passes that the warm start and the stage after it take until they stop. */
