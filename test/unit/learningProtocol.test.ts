@@ -38,7 +38,9 @@ async function start(
 ) {
   const { storage = newFolder(), settings = {}, trusted = true, agrees = true, learning } = options;
   const editor = { globalStoragePath: storage, trusted };
-  const session = await startSession([toyMember('one', 'foo();')], 'x = \n', settings, {}, editor, learning);
+  // Hedge shows whole lines; how much a learned policy shows of a toy's depends on its training.
+  const chosen = { policy: 'hedge', ...settings };
+  const session = await startSession([toyMember('one', 'foo();')], 'x = \n', chosen, {}, editor, learning);
   // Whether there can be a ledger is known once something has been answered about it.
   await session.client.sendRequest(learningReport);
   if (agrees) await session.client.sendRequest(setConsent, { granted: true });
