@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { contextGrowth } from './cases/contextGrowth.ts';
 import { drafting } from './cases/drafting.ts';
 import { memory } from './cases/memory.ts';
+import { passesAhead } from './cases/passesAhead.ts';
 import { perByteAgainstTransformersJs } from './cases/perByteAgainstTransformersJs.ts';
 import { singleLine } from './cases/singleLine.ts';
 import { stepAgainstSlowestMember } from './cases/stepAgainstSlowestMember.ts';
@@ -22,6 +23,7 @@ const cases: Readonly<Record<string, Case>> = {
   stepAgainstSlowestMember,
   contextGrowth,
   drafting,
+  passesAhead,
   memory,
 };
 

@@ -39,7 +39,7 @@ export interface MemberStream {
    * it had seen them: what Hedge is warmed with. In nats.
    */
   readonly recentLogProbabilities: Float64Array;
-  /** Forward passes spent since `open`, prefill included; 0 for a member without a network. */
+  /** Forward passes spent since `open`, prefill and those made ahead of time included; 0 for a member without a network. */
   readonly forwardPasses: number;
   /**
    * The text continues with this byte. Afterwards `distribution` is that of the next symbol. Returns nothing

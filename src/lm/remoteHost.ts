@@ -2,16 +2,21 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { MemberError } from '../config/memberError.ts';
 import type { Member, MemberStream } from './member.ts';
 import {
+  AHEAD_AT,
   ANSWER,
+  CONFIRMED,
   type Failure,
   FORESEEN,
   type FromWorker,
   HAS_FAILED,
+  LOOKING,
   MAXIMUM_FORESEEN,
   N_EXPECTED,
   N_PASSES,
   N_REQUESTED,
+  READING,
   REQUEST,
+  RESTING,
   type SharedStream,
   SIGNAL,
   type ToWorker,
@@ -26,9 +31,12 @@ export type RemoteCommands = Readonly<Record<string, (argument: unknown) => unkn
 export interface ForeseeingStream extends MemberStream {
   /**
    * Goes on alone, along the expected bytes and then the most probable ones, while no forward pass is needed. Calls
-   * `visit` with each byte and what follows it, until that returns false. Moves nothing.
+   * `visit` with each byte and what follows it, until that returns false. Moves nothing. Returns the next byte on this
+   * way where it is worth a forward pass.
    */
-  foresee(visit: ForesightVisitor, expected: Uint8Array): void;
+  foresee(visit: ForesightVisitor, expected: Uint8Array): number | undefined;
+  /** Makes that pass, visits the byte, and goes on likewise. May follow only where a byte was returned. */
+  readAhead?(visit: ForesightVisitor): number | undefined;
 }
 
 /** Takes a foreseen byte, and the distribution and the evidence after it; both are overwritten by the next. */
@@ -59,6 +67,9 @@ class MemberServer {
   /** How much is under way that needs the event loop. */
   #nWorking = 0;
   #isServing = false;
+  /** How many bytes have been foreseen since the last answer, and the next one where it is worth a forward pass. */
+  #nForeseen = 0;
+  #unread: number | undefined;
 
   constructor(port: MessagePort, shared: SharedStream, member: Member, commands: RemoteCommands) {
     this.#port = port;
@@ -88,6 +99,7 @@ class MemberServer {
       case 'release':
         this.#stream?.release();
         this.#stream = undefined;
+        this.#unread = undefined;
         break;
       case 'call':
         this.#call(request.id, request.name, request.argument);
@@ -105,8 +117,8 @@ class MemberServer {
       this.#stream = stream;
       this.#answered = Atomics.load(this.#shared.control, REQUEST);
       this.#publish(stream);
-      this.#foresee(stream, NOTHING);
       this.#post({ type: 'opened', recent: stream.recentLogProbabilities });
+      this.#foresee(stream, NOTHING);
     } catch (error) {
       this.#post({ type: 'notOpened', failure: describeFailure(error) });
     } finally {
@@ -121,11 +133,14 @@ class MemberServer {
     this.#isServing = true;
     while (this.#stream) {
       const seen = Atomics.load(control, SIGNAL);
-      if (Atomics.load(control, REQUEST) !== this.#answered) await this.#advance(this.#stream);
+      // Looked at before what is confirmed: the passes that were confirmed before a request are made before it.
+      const isAsked = this.#isAsked();
       for (let mail = receiveMessageOnPort(this.#port); mail; mail = receiveMessageOnPort(this.#port)) {
         this.#receive(mail.message);
       }
       if (!this.#stream) break;
+      this.#readAhead(this.#stream);
+      if (isAsked) await this.#advance(this.#stream);
       // Now and then, and while anything is under way, the event loop has its turn.
       if (this.#nWorking > 0 || Atomics.wait(control, SIGNAL, seen, LONGEST_SLEEP_MS) === 'timed-out') {
         await new Promise((resolve) => setImmediate(resolve));
@@ -149,39 +164,82 @@ class MemberServer {
       this.#publish(stream);
       Atomics.store(control, HAS_FAILED, 0);
     } catch (error) {
-      Atomics.store(control, FORESEEN, 1);
-      Atomics.store(control, HAS_FAILED, 1);
-      this.#post({ type: 'notAdvanced', failure: describeFailure(error) });
+      this.#hasFailed(error);
     }
     Atomics.store(control, ANSWER, request);
     Atomics.notify(control, ANSWER);
     if (Atomics.load(control, HAS_FAILED) === 0) this.#foresee(stream, ahead);
   }
 
+  #hasFailed(error: unknown): void {
+    this.#unread = undefined;
+    Atomics.store(this.#shared.control, HAS_FAILED, 1);
+    this.#tell(RESTING);
+    this.#post({ type: 'notAdvanced', failure: describeFailure(error) });
+  }
+
   #publish(stream: MemberStream): void {
     const { control, distributions, evidence } = this.#shared;
     distributions[0].set(stream.distribution);
     evidence[0].set(stream.evidence);
+    this.#nForeseen = 0;
     Atomics.store(control, N_PASSES, stream.forwardPasses);
-    Atomics.store(control, FORESEEN, 0);
+    Atomics.store(control, AHEAD_AT, 0);
+    Atomics.store(control, CONFIRMED, 0);
+    Atomics.store(control, FORESEEN, LOOKING);
   }
 
   /** What probably follows comes after the answer, piece by piece, until something else is asked for. */
   #foresee(stream: MemberStream | ForeseeingStream, expected: Uint8Array): void {
-    const { control, distributions, evidence, foreseen } = this.#shared;
-    let n = 0;
-    if ('foresee' in stream) {
-      stream.foresee((byte, distribution, itsEvidence) => {
-        n++;
-        foreseen[n] = byte;
-        distributions[n].set(distribution);
-        evidence[n].set(itsEvidence);
-        Atomics.store(control, FORESEEN, 2 * n);
-        if (n % BYTES_PER_WAKE === 0) Atomics.notify(control, FORESEEN);
-        return n < MAXIMUM_FORESEEN && Atomics.load(control, REQUEST) === this.#answered;
-      }, expected);
+    this.#unread = 'foresee' in stream ? stream.foresee(this.#visit, expected) : undefined;
+    this.#readAhead(stream);
+    this.#tell(RESTING);
+  }
+
+  /** Makes the forward passes that are worth it, each when the byte of the one before has been taken. */
+  #readAhead(stream: MemberStream | ForeseeingStream): void {
+    const { control, foreseen } = this.#shared;
+    if (!('readAhead' in stream && stream.readAhead)) return;
+    while (this.#unread !== undefined && this.#nForeseen < MAXIMUM_FORESEEN && this.#mayReadAhead()) {
+      const at = this.#nForeseen + 1;
+      foreseen[at] = this.#unread;
+      Atomics.store(control, AHEAD_AT, at);
+      this.#tell(READING);
+      try {
+        this.#unread = stream.readAhead(this.#visit);
+        Atomics.store(control, N_PASSES, stream.forwardPasses);
+      } catch (error) {
+        this.#hasFailed(error);
+      }
+      this.#tell(RESTING);
     }
-    Atomics.store(control, FORESEEN, 2 * n + 1);
+  }
+
+  #isAsked(): boolean {
+    return Atomics.load(this.#shared.control, REQUEST) !== this.#answered;
+  }
+
+  /** Whether the byte of the last pass ahead has been taken. Where there is a request, this changes no more. */
+  #mayReadAhead(): boolean {
+    const { control } = this.#shared;
+    return Atomics.load(control, CONFIRMED) === Atomics.load(control, AHEAD_AT);
+  }
+
+  /** Publishes what follows a foreseen byte. Whether it matters any more is asked only where no pass may follow. */
+  readonly #visit: ForesightVisitor = (byte, distribution, itsEvidence) => {
+    const { control, distributions, evidence, foreseen } = this.#shared;
+    const n = ++this.#nForeseen;
+    foreseen[n] = byte;
+    distributions[n].set(distribution);
+    evidence[n].set(itsEvidence);
+    Atomics.store(control, FORESEEN, 4 * n + LOOKING);
+    if (n % BYTES_PER_WAKE === 0 || n === Atomics.load(control, AHEAD_AT)) Atomics.notify(control, FORESEEN);
+    return n < MAXIMUM_FORESEEN && (!this.#isAsked() || this.#mayReadAhead());
+  };
+
+  #tell(state: number): void {
+    const { control } = this.#shared;
+    Atomics.store(control, FORESEEN, 4 * this.#nForeseen + state);
     Atomics.notify(control, FORESEEN);
   }
 

@@ -3,17 +3,21 @@ import { MemberError } from '../config/memberError.ts';
 import { EVIDENCE } from './evidence.ts';
 import type { Member, MemberKind, MemberStream, TextContext } from './member.ts';
 import {
+  AHEAD_AT,
   ANSWER,
+  CONFIRMED,
   createSharedMemory,
   type Failure,
   FORESEEN,
   type FromWorker,
   fromWorkerSchema,
   HAS_FAILED,
+  LOOKING,
   MAXIMUM_FORESEEN,
   N_EXPECTED,
   N_PASSES,
   N_REQUESTED,
+  READING,
   REQUEST,
   type SharedStream,
   SIGNAL,
@@ -105,6 +109,8 @@ export class RemoteMember implements Member {
       signal.throwIfAborted();
       return new RemoteStream(this.#shared, recent, {
         request: () => this.#request(),
+        confirm: () => this.#wake(),
+        whenForeseen: (place) => this.#answer(FORESEEN, 4 * place),
         release: () => this.#post({ type: 'release' }),
       });
     } catch (error) {
@@ -156,6 +162,15 @@ export class RemoteMember implements Member {
 
   /** The requested bytes are in shared memory. */
   #request(): Promise<void> {
+    const { control } = this.#shared;
+    const request = (Atomics.load(control, REQUEST) + 1) | 0;
+    Atomics.store(control, REQUEST, request);
+    this.#wake();
+    return this.#answer(ANSWER, request);
+  }
+
+  /** Resolves when this word has reached this value. Where it went wrong, a message says so. */
+  #answer(place: number, value: number): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure) {
         reject(this.#failure);
@@ -163,11 +178,7 @@ export class RemoteMember implements Member {
       }
       const { control } = this.#shared;
       this.#advancing = { resolve, reject };
-      const request = (Atomics.load(control, REQUEST) + 1) | 0;
-      Atomics.store(control, REQUEST, request);
-      this.#wake();
-      // Where it went wrong, a message says so.
-      whenReached(control, ANSWER, request).then(() => {
+      whenReached(control, place, value).then(() => {
         if (Atomics.load(control, HAS_FAILED) === 0) resolve();
       });
     });
@@ -235,6 +246,10 @@ function errorOf({ message, hint }: Failure): Error {
 interface StreamActions {
   /** Lets the worker read what is requested and expected. */
   request(): Promise<void>;
+  /** Lets the worker know that the byte of its last pass ahead has been taken. */
+  confirm(): void;
+  /** Resolves when what follows the foreseen byte at this place is there. */
+  whenForeseen(place: number): Promise<void>;
   release(): void;
 }
 
@@ -263,8 +278,11 @@ class RemoteStream implements MemberStream {
     if (this.#isReleased) throw new Error('The stream has been released.');
     const { control, foreseen, requested } = this.#shared;
     const next = this.#nTaken + 1;
-    if (next <= this.#nForeseen(next) && foreseen[next] === byte) {
-      this.#nTaken = next;
+    const word = this.#foreseenUpTo(next);
+    const isForeseen = next <= word >> 2;
+    if ((isForeseen || (word & 3) === READING) && foreseen[next] === byte) {
+      this.#take(next);
+      if (!isForeseen) return this.#actions.whenForeseen(next).then(() => this.#show(next));
       this.#show(next);
       return undefined;
     }
@@ -294,7 +312,7 @@ class RemoteStream implements MemberStream {
 
   foreseen(leastProbability: number): Uint8Array {
     const { foreseen, distributions } = this.#shared;
-    const nForeseen = this.#nForeseen(MAXIMUM_FORESEEN);
+    const nForeseen = this.#nForeseen();
     let probability = 1;
     let end = this.#nTaken;
     for (; end < nForeseen; end++) {
@@ -312,21 +330,36 @@ class RemoteStream implements MemberStream {
 
   #foresees(bytes: Uint8Array): boolean {
     const { foreseen } = this.#shared;
-    const end = this.#nTaken + bytes.length;
-    if (end > this.#nForeseen(end)) return false;
+    if (this.#nTaken + bytes.length > this.#nForeseen()) return false;
     return bytes.every((byte, i) => foreseen[this.#nTaken + 1 + i] === byte);
   }
 
-  /** How much has been foreseen, as soon as it is this much or there will be no more. */
-  #nForeseen(wanted: number): number {
+  /** The reader stands after this foreseen byte now. */
+  #take(place: number): void {
+    const { control } = this.#shared;
+    this.#nTaken = place;
+    if (Atomics.load(control, AHEAD_AT) !== place) return;
+    Atomics.store(control, CONFIRMED, place);
+    this.#actions.confirm();
+  }
+
+  /** The word FORESEEN, as soon as this much has been foreseen or no more is without a forward pass. */
+  #foreseenUpTo(wanted: number): number {
     const { control } = this.#shared;
     for (;;) {
-      const foreseen = Atomics.load(control, FORESEEN);
-      const isAll = (foreseen & 1) === 1;
-      if (isAll || foreseen >> 1 >= wanted || blockWhile(control, FORESEEN, foreseen, LONGEST_FORESIGHT_MS)) {
-        return foreseen >> 1;
-      }
+      const word = Atomics.load(control, FORESEEN);
+      if (word >> 2 >= wanted || (word & 3) !== LOOKING) return word;
+      if (blockWhile(control, FORESEEN, word, LONGEST_FORESIGHT_MS)) return word;
     }
+  }
+
+  /** How much has been foreseen without a pass that is not confirmed. It depends on the text alone, never on time. */
+  #nForeseen(): number {
+    const { control } = this.#shared;
+    const isBehindPass = Atomics.load(control, AHEAD_AT) > this.#nTaken;
+    const word = this.#foreseenUpTo(isBehindPass ? 0 : MAXIMUM_FORESEEN);
+    const at = Atomics.load(control, AHEAD_AT);
+    return at > this.#nTaken ? at - 1 : word >> 2;
   }
 
   #requestTaken(): void {

@@ -5,8 +5,9 @@ import { SYMBOLS } from './symbols.ts';
 /**
  * How a member in a worker thread and its stand-in talk. What is rare travels as messages; a byte to read and
  * the distribution after it travel through shared memory. After each answer the worker goes on alone along the
- * expected or the most probable bytes as far as that costs no forward pass, until it is asked again: most bytes are
- * then at hand when they are asked for.
+ * expected or the most probable bytes until it is asked again: most bytes are then at hand when they are asked for. It
+ * makes one forward pass on this way where it is sure enough, and each further one once the reader has taken the byte
+ * of the one before: which passes are made depends on what is read alone, never on time.
  */
 export interface SharedStream {
   readonly control: Int32Array;
@@ -26,14 +27,21 @@ export interface SharedStream {
 export const SIGNAL = 0; // changes with everything that the worker should look at
 export const REQUEST = 1; // number of the last request to read bytes
 export const N_REQUESTED = 2; // how many bytes it is
-export const FORESEEN = 3; // twice how many distributions follow the one asked for, plus 1 when there will be no more
+export const FORESEEN = 3; // four times how many distributions follow the one asked for, plus one of the states below
 export const N_PASSES = 4; // forward passes since the stream was opened
 export const N_EXPECTED = 5; // how many bytes are expected after those requested
 export const ANSWER = 6; // number of the last request that has been answered
 export const HAS_FAILED = 7; // 1 where that went wrong; a message then says how
+export const AHEAD_AT = 8; // the last foreseen byte that took a forward pass, by its place; 0 for none
+export const CONFIRMED = 9; // the last of those places that the reader has taken
+
+/** What the worker is doing about the next foreseen byte; no more are published in the last two states. */
+export const LOOKING = 0; // it will take no forward pass
+export const READING = 1; // a forward pass is under way; the byte itself is there already
+export const RESTING = 2;
 
 export const MAXIMUM_FORESEEN = 32;
-const N_CONTROLS = 8;
+const N_CONTROLS = 10;
 /** A distribution and its evidence, side by side. */
 const SLOT = SYMBOLS + EVIDENCE;
 

@@ -17,9 +17,9 @@ let waiting: Waiter[] = [];
 let lastTurn = 0;
 
 /**
- * Resolves when a word of shared memory that is only ever counted up has reached this value; whoever counts notifies.
- * All that is waited for in one turn of the microtasks is waited for together. A thread that blocks is awake again sooner than one that is called back
- * by its event loop: so it blocks for a moment, and only then leaves the word to the event loop.
+ * Resolves when a word of shared memory has reached this value; whoever changes it notifies. All that is waited for in
+ * one turn of the microtasks is waited for together. A thread that blocks is awake again sooner than one that is called
+ * back by its event loop: so it blocks for a moment, and only then leaves the word to the event loop.
  */
 export function whenReached(control: Int32Array, place: number, value: number): Promise<void> {
   return new Promise((resolve) => {

@@ -22,12 +22,19 @@ class ToyMember implements Member {
   async close(): Promise<void> {}
 }
 
+/** The bytes that were read before anybody asked for them. */
+const readAhead: number[] = [];
+const ahead = { distribution: new Float64Array(SYMBOLS), evidence: new Float64Array(EVIDENCE) };
+/** The byte that breaks it. */
+const UNREADABLE = 200;
+
 class ToyStream implements ForeseeingStream {
   readonly distribution = new Float64Array(SYMBOLS);
   readonly evidence = new Float64Array(EVIDENCE);
   readonly recentLogProbabilities = Float64Array.of(-1, -2);
   forwardPasses: number;
   #last: number;
+  #unread = 0;
 
   constructor(last: number, forwardPasses: number) {
     this.#last = last;
@@ -37,18 +44,36 @@ class ToyStream implements ForeseeingStream {
 
   advance(byte: number): Promise<void> | undefined {
     if (byte === 0) throw new Error('a zero byte');
+    if (byte === UNREADABLE) throw new Error('out of ink');
     this.#last = byte;
     this.forwardPasses++;
     this.#fill(this, byte);
     return byte % 2 === 0 ? Promise.resolve() : undefined;
   }
 
-  foresee(visit: ForesightVisitor): void {
-    const ahead = { distribution: new Float64Array(SYMBOLS), evidence: new Float64Array(EVIDENCE) };
-    for (let byte = this.#last + 1; byte < 255 && byte % 8 !== 0; byte++) {
+  /** It is worth a forward pass to look beyond the end of eight bytes. */
+  foresee(visit: ForesightVisitor): number | undefined {
+    return this.#foreseeFrom(this.#last + 1, visit);
+  }
+
+  readAhead(visit: ForesightVisitor): number | undefined {
+    if (this.#unread === UNREADABLE) throw new Error('out of ink');
+    this.forwardPasses++;
+    readAhead.push(this.#unread);
+    this.#fill(ahead, this.#unread);
+    return visit(this.#unread, ahead.distribution, ahead.evidence)
+      ? this.#foreseeFrom(this.#unread + 1, visit)
+      : undefined;
+  }
+
+  #foreseeFrom(first: number, visit: ForesightVisitor): number | undefined {
+    for (let byte = first; byte < 255; byte++) {
+      this.#unread = byte;
+      if (byte % 8 === 0) return byte;
       this.#fill(ahead, byte);
-      if (!visit(byte, ahead.distribution, ahead.evidence)) return;
+      if (!visit(byte, ahead.distribution, ahead.evidence)) return undefined;
     }
+    return undefined;
   }
 
   release(): void {}
@@ -63,6 +88,7 @@ class ToyStream implements ForeseeingStream {
 if (parentPort) {
   serveMember(parentPort, workerData.memory, new ToyMember(), {
     double: (argument) => 2 * Number(argument),
+    readAhead: () => readAhead.splice(0),
     crash: () => {
       setImmediate(() => {
         throw new Error('out of luck');

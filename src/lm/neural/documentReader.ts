@@ -14,6 +14,11 @@ export interface DocumentReaderOptions {
   readonly frontier: FrontierOptions;
   /** Tokens of one forward pass of a prefill. */
   readonly prefillTokens: number;
+  /**
+   * A forward pass that nobody has asked for yet is worth making for bytes that the member itself gives at least this
+   * probability; above 1, none is.
+   */
+  readonly leastAheadProbability: number;
 }
 
 /** What was scored of a token: ln p of each of its bytes, and that the token then ends. */
@@ -33,8 +38,15 @@ export class DocumentReader {
   readonly reader: CacheReader;
   /** Stands at the cursor. */
   readonly cursor: Frontier;
-  /** Runs ahead of `cursor`. */
+  /** Runs ahead of `cursor`: along the expected bytes, and then the most probable ones. */
   readonly #scout: Frontier;
+  #expected: Uint8Array = NOTHING;
+  #nScouted = 0;
+  /** The byte that the scout could not take without a forward pass. */
+  #unread = 0;
+  /** Of the bytes since the last forward pass ahead, or since the cursor. */
+  #aheadProbability = 1;
+  readonly #leastAheadProbability: number;
   /** Stands at the cursor too, and stays there while `cursor` goes on. */
   readonly #anchor: Frontier;
   readonly #batch = new TokenBatch();
@@ -59,9 +71,10 @@ export class DocumentReader {
     cache: DecoderCache,
     vocabulary: SortedVocabulary,
     prompts: PromptBuilder,
-    { frontier, prefillTokens }: DocumentReaderOptions,
+    { frontier, prefillTokens, leastAheadProbability }: DocumentReaderOptions,
   ) {
     this.#prefillTokens = prefillTokens;
+    this.#leastAheadProbability = leastAheadProbability;
     this.prompts = prompts;
     this.reader = new CacheReader(cache, vocabulary);
     this.reader.onRow = (node, sums) => this.#scoreNext(node, sums);
@@ -71,16 +84,45 @@ export class DocumentReader {
     this.#scout = new Frontier(this.reader, frontier, this.#bigrams);
   }
 
-  /** Goes on from the cursor along the expected and then the most probable bytes of the line, as far as has been read. */
-  foresee(visit: ForesightVisitor, expected: Uint8Array): void {
+  /**
+   * Goes on from the cursor along the expected and then the most probable bytes of the line, as far as has been read.
+   * Returns the next byte on this way where a forward pass for it is worth making: `readAhead` makes it.
+   */
+  foresee(visit: ForesightVisitor, expected: Uint8Array): number | undefined {
+    this.#scout.copyFrom(this.cursor);
+    this.#expected = expected;
+    this.#nScouted = 0;
+    this.#aheadProbability = 1;
+    return this.#scoutOn(visit);
+  }
+
+  /** Makes the forward pass for the byte that was returned last, and goes on from there in the same way. */
+  readAhead(visit: ForesightVisitor): number | undefined {
     const scout = this.#scout;
-    scout.copyFrom(this.cursor);
-    for (let i = 0, isOn = true; isOn; i++) {
-      const byte = i < expected.length ? expected[i] : scout.mostProbable;
-      isOn = byte !== END && byte !== NEWLINE && scout.tryAdvance(byte);
-      isOn &&= visit(byte, scout.distribution, scout.evidence);
+    scout.readOn();
+    this.#aheadProbability = 1;
+    if (visit(this.#unread, scout.distribution, scout.evidence)) return this.#scoutOn(visit);
+    scout.clear();
+    return undefined;
+  }
+
+  #scoutOn(visit: ForesightVisitor): number | undefined {
+    const scout = this.#scout;
+    for (let isOn = true; isOn; ) {
+      const at = this.#nScouted++;
+      const byte = at < this.#expected.length ? this.#expected[at] : scout.mostProbable;
+      if (byte === END || byte === NEWLINE) break;
+      this.#aheadProbability *= scout.distribution[byte];
+      if (scout.tryAdvance(byte)) {
+        isOn = visit(byte, scout.distribution, scout.evidence);
+        continue;
+      }
+      if (this.#aheadProbability < this.#leastAheadProbability) break;
+      this.#unread = byte;
+      return byte;
     }
     scout.clear();
+    return undefined;
   }
 
   /**
@@ -252,6 +294,7 @@ function turnOfEventLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+const NOTHING = new Uint8Array(0);
 /** The most tokens that are read ahead. */
 const MAXIMUM_DRAFT = 16;
 /** Longer than any prompt's forced bytes, so that they never seem to have been read. */

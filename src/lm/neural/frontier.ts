@@ -44,6 +44,9 @@ export class Frontier {
   #nextMass = new Float64Array(INITIAL);
   /** What is left when no hypothesis goes on and none waits. */
   #fallback: LateFork | undefined;
+  /** Of a byte that waits for a forward pass: the mass that goes on with it, and whether its forks have been chosen. */
+  #narrowed = 0;
+  #hasForks = false;
 
   /** The forks of the byte at hand, heaviest first. */
   readonly #forks = new ForkList();
@@ -75,6 +78,8 @@ export class Frontier {
 
   /** Lets go of everything held. */
   clear(): void {
+    if (this.#fallback) this.#reader.release(this.#fallback.node);
+    this.#fallback = undefined;
     this.#paths.clear();
     this.#pending.clear();
     this.#length = 0;
@@ -112,33 +117,34 @@ export class Frontier {
 
   /** The text goes on with this byte. */
   advance(byte: number): void {
-    this.#record(byte);
-    const total = this.#narrow(byte);
-    this.#rescale(this.#fallback || this.#isLate(total) ? this.#wakeLate(total) : total);
-    this.#chooseForks();
-    this.#reader.read(this.#batch);
-    this.#conclude();
+    if (!this.tryAdvance(byte)) this.readOn();
   }
 
-  /** As `advance`, but only where that needs no forward pass; else returns false and is empty. */
+  /**
+   * As `advance`, but only where that needs no forward pass; else returns false, and nothing but `readOn`, which takes
+   * the pass, `clear` or `copyFrom` may follow.
+   */
   tryAdvance(byte: number): boolean {
     this.#record(byte);
-    const total = this.#narrow(byte);
-    if (this.#fallback) this.#reader.release(this.#fallback.node);
-    let isKnown = !this.#fallback && !this.#isLate(total);
-    this.#fallback = undefined;
-    if (isKnown) {
-      this.#rescale(total);
-      this.#chooseForks();
-      isKnown = this.#reader.knows(this.#batch);
-    }
-    if (!isKnown) {
-      this.clear();
-      return false;
-    }
+    this.#narrowed = this.#narrow(byte);
+    this.#hasForks = !this.#fallback && !this.#isLate(this.#narrowed);
+    if (!this.#hasForks) return false;
+    this.#rescale(this.#narrowed);
+    this.#chooseForks();
+    if (!this.#reader.knows(this.#batch)) return false;
     this.#reader.read(this.#batch);
     this.#conclude();
     return true;
+  }
+
+  /** Takes the byte that `tryAdvance` could not, with a forward pass. */
+  readOn(): void {
+    if (!this.#hasForks) {
+      this.#rescale(this.#wakeLate(this.#narrowed));
+      this.#chooseForks();
+    }
+    this.#reader.read(this.#batch);
+    this.#conclude();
   }
 
   /**

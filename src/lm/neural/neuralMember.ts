@@ -21,6 +21,13 @@ export interface NeuralMemberOptions {
   readonly prefillTokens: number;
   /** The most bytes of keys and values that are kept for documents read before. */
   readonly cacheBytes: number;
+  /** From which probability on a forward pass is made before it is asked for; above 1, none is. */
+  readonly leastAheadProbability: number;
+  /**
+   * No such passes where a model has more weights than this: of a large one a pass takes so much longer than asking
+   * for it does that there is little to gain and a whole pass to lose.
+   */
+  readonly mostAheadParameters: number;
 }
 
 export const defaultNeuralMemberOptions: NeuralMemberOptions = {
@@ -28,6 +35,8 @@ export const defaultNeuralMemberOptions: NeuralMemberOptions = {
   prompt: defaultPromptLimits,
   prefillTokens: MAXIMUM_BATCH,
   cacheBytes: 64 << 20,
+  leastAheadProbability: 0.5,
+  mostAheadParameters: 30e6,
 };
 
 /**
@@ -62,7 +71,11 @@ export async function openNeuralMember(
       );
     }
     const newPrompts = () => new PromptBuilder(tokenizer, markers, manifest.contextTokens, options.prompt);
-    return new NeuralMember(manifest.id, decoder, vocabulary, newPrompts, options);
+    const looksAhead = manifest.parameters <= options.mostAheadParameters;
+    return new NeuralMember(manifest.id, decoder, vocabulary, newPrompts, {
+      ...options,
+      leastAheadProbability: looksAhead ? options.leastAheadProbability : Number.POSITIVE_INFINITY,
+    });
   } catch (error) {
     if (!(error instanceof MemberError)) throw error;
     throw new MemberError(`The member ${manifest.id} cannot be used: ${error.message}`, error.hint);
@@ -116,7 +129,7 @@ export class NeuralMember implements Member {
     this.#trim();
     return new NeuralStream(document, passesBefore, (work) => {
       try {
-        work();
+        return work();
       } catch (error) {
         this.#documents.delete(context.documentId);
         throw error;
@@ -169,6 +182,8 @@ export class NeuralMember implements Member {
   }
 }
 
+type Guard = <Result>(work: () => Result) => Result;
+
 class NeuralStream implements ForeseeingStream {
   readonly distribution: Float64Array;
   readonly evidence: Float64Array;
@@ -176,10 +191,10 @@ class NeuralStream implements ForeseeingStream {
   readonly #document: DocumentReader;
   readonly #passesBefore: number;
   /** Does what may fail, after which the document cannot be trusted. */
-  readonly #guard: (work: () => void) => void;
+  readonly #guard: Guard;
   #isReleased = false;
 
-  constructor(document: DocumentReader, passesBefore: number, guard: (work: () => void) => void) {
+  constructor(document: DocumentReader, passesBefore: number, guard: Guard) {
     this.#document = document;
     this.#passesBefore = passesBefore;
     this.#guard = guard;
@@ -201,8 +216,12 @@ class NeuralStream implements ForeseeingStream {
     if (!this.#isReleased) this.#guard(() => this.#document.expect(bytes));
   }
 
-  foresee(visit: ForesightVisitor, expected: Uint8Array): void {
-    this.#document.foresee(visit, expected);
+  foresee(visit: ForesightVisitor, expected: Uint8Array): number | undefined {
+    return this.#document.foresee(visit, expected);
+  }
+
+  readAhead(visit: ForesightVisitor): number | undefined {
+    return this.#guard(() => this.#document.readAhead(visit));
   }
 
   /** The tokens read stay with the document: they are often what is asked for next. */

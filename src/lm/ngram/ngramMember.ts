@@ -86,7 +86,7 @@ class NgramStream implements ForeseeingStream {
   }
 
   /** Along the expected bytes, and then as far as it is likely to be right. */
-  foresee(visit: ForesightVisitor, expected: Uint8Array): void {
+  foresee(visit: ForesightVisitor, expected: Uint8Array): undefined {
     const offset = this.#offset;
     const isFollowing = this.#following;
     this.#predictor.mark();
