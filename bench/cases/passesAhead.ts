@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
@@ -74,7 +75,7 @@ export async function passesAhead({ corpus, seed, say, cacheFolder }: BenchConte
           isMet: undefined,
         },
       ],
-      limit: `With them there are ${ratio(passes.ratio)} times as many passes, and ${percent(outside[0])} instead of ${percent(outside[1])} of the time is outside of all passes; ${nEqual} of ${texts.length} lines are the same.`,
+      limit: `With them there are ${ratio(passes.ratio)} times as many passes, and ${percent(outside[0])} instead of ${percent(outside[1])} of the time is outside of all passes; ${nEqual} of ${texts.length} lines are the same. A pass that is made in vain after the end of a line is not in the time.`,
       details: { time, passes, outside, equalLines: nEqual, lines: texts.length },
     };
   } finally {
@@ -83,19 +84,20 @@ export async function passesAhead({ corpus, seed, say, cacheFolder }: BenchConte
 }
 
 /** The bundled members as they would be if they were too large to make passes ahead. */
-function membersThatWait(cacheFolder: string): Promise<string> {
-  const members = findMembers(bundledMembersPath());
-  const digest = members.map(({ id, bytes }) => `${id}-${bytes}`).join('-');
+async function membersThatWait(cacheFolder: string): Promise<string> {
+  const members = await Promise.all(
+    findMembers(bundledMembersPath()).map(async ({ folder, id }) => {
+      const text = await readFile(path.join(folder, memberManifestFile), 'utf8');
+      return { folder, id, manifest: memberManifestSchema.parse(JSON.parse(text)) };
+    }),
+  );
+  const digest = createHash('sha256').update(JSON.stringify(members)).digest('hex').slice(0, 16);
   return built(path.join(cacheFolder, `waiting-${digest}`), async (target) => {
-    for (const { folder, id } of members) {
+    for (const { folder, id, manifest } of members) {
       await cp(folder, path.join(target, id), { recursive: true });
-      const file = path.join(target, id, memberManifestFile);
-      const manifest = memberManifestSchema.parse(JSON.parse(await readFile(file, 'utf8')));
-      const large: MemberManifest = {
-        ...manifest,
-        parameters: defaultNeuralMemberOptions.mostAheadParameters + 1,
-      };
-      await writeFile(file, JSON.stringify(large));
+      const parameters = defaultNeuralMemberOptions.mostAheadParameters + 1;
+      const large: MemberManifest = { ...manifest, parameters };
+      await writeFile(path.join(target, id, memberManifestFile), JSON.stringify(large));
     }
   });
 }

@@ -5,6 +5,7 @@ import {
   AHEAD_AT,
   ANSWER,
   CONFIRMED,
+  FAILED,
   type Failure,
   FORESEEN,
   type FromWorker,
@@ -64,12 +65,15 @@ class MemberServer {
   #opening: AbortController | undefined;
   /** The last request that has been answered. */
   #answered = 0;
+  #makesPasses = false;
   /** How much is under way that needs the event loop. */
   #nWorking = 0;
   #isServing = false;
   /** How many bytes have been foreseen since the last answer, and the next one where it is worth a forward pass. */
   #nForeseen = 0;
   #unread: number | undefined;
+  /** Why the last pass ahead failed: for whoever asks next. */
+  #failureAhead: Error | undefined;
 
   constructor(port: MessagePort, shared: SharedStream, member: Member, commands: RemoteCommands) {
     this.#port = port;
@@ -97,9 +101,7 @@ class MemberServer {
         this.#opening?.abort();
         break;
       case 'release':
-        this.#stream?.release();
-        this.#stream = undefined;
-        this.#unread = undefined;
+        this.#release();
         break;
       case 'call':
         this.#call(request.id, request.name, request.argument);
@@ -109,21 +111,33 @@ class MemberServer {
     }
   }
 
+  /** What was requested and is not wanted any more counts as answered. */
+  #release(): void {
+    const { control } = this.#shared;
+    this.#stream?.release();
+    this.#stream = undefined;
+    this.#unread = undefined;
+    this.#answered = Atomics.load(control, REQUEST);
+    Atomics.store(control, ANSWER, this.#answered);
+    Atomics.notify(control, ANSWER);
+  }
+
   async #open(context: Extract<ToWorker, { type: 'open' }>): Promise<void> {
     const opening = new AbortController();
     this.#opening = opening;
     try {
       const stream = await this.#member.open(context, opening.signal);
       this.#stream = stream;
+      this.#failureAhead = undefined;
       this.#answered = Atomics.load(this.#shared.control, REQUEST);
       this.#publish(stream);
       this.#post({ type: 'opened', recent: stream.recentLogProbabilities });
-      this.#foresee(stream, NOTHING);
     } catch (error) {
       this.#post({ type: 'notOpened', failure: describeFailure(error) });
     } finally {
       this.#opening = undefined;
     }
+    if (this.#stream) this.#foresee(this.#stream, NOTHING);
     if (!this.#isServing) await this.#serve();
   }
 
@@ -155,6 +169,7 @@ class MemberServer {
     this.#answered = request;
     const ahead = expected.slice(0, Atomics.load(control, N_EXPECTED));
     try {
+      if (this.#failureAhead) throw this.#failureAhead;
       const nRequested = Atomics.load(control, N_REQUESTED);
       for (let i = 0; i < nRequested; i++) {
         const wait = stream.advance(requested[i]);
@@ -164,55 +179,72 @@ class MemberServer {
       this.#publish(stream);
       Atomics.store(control, HAS_FAILED, 0);
     } catch (error) {
-      this.#hasFailed(error);
+      this.#beginForesight(RESTING);
+      Atomics.store(control, HAS_FAILED, 1);
+      this.#post({ type: 'notAdvanced', failure: describeFailure(error) });
     }
     Atomics.store(control, ANSWER, request);
     Atomics.notify(control, ANSWER);
     if (Atomics.load(control, HAS_FAILED) === 0) this.#foresee(stream, ahead);
   }
 
-  #hasFailed(error: unknown): void {
-    this.#unread = undefined;
-    Atomics.store(this.#shared.control, HAS_FAILED, 1);
-    this.#tell(RESTING);
-    this.#post({ type: 'notAdvanced', failure: describeFailure(error) });
-  }
-
   #publish(stream: MemberStream): void {
     const { control, distributions, evidence } = this.#shared;
     distributions[0].set(stream.distribution);
     evidence[0].set(stream.evidence);
-    this.#nForeseen = 0;
     Atomics.store(control, N_PASSES, stream.forwardPasses);
-    Atomics.store(control, AHEAD_AT, 0);
-    Atomics.store(control, CONFIRMED, 0);
-    Atomics.store(control, FORESEEN, LOOKING);
+    this.#beginForesight(LOOKING);
   }
 
-  /** What probably follows comes after the answer, piece by piece, until something else is asked for. */
+  /** Nothing has been foreseen. */
+  #beginForesight(state: number): void {
+    const { control } = this.#shared;
+    this.#nForeseen = 0;
+    this.#unread = undefined;
+    Atomics.store(control, AHEAD_AT, 0);
+    Atomics.store(control, CONFIRMED, 0);
+    Atomics.store(control, FORESEEN, state);
+  }
+
+  /**
+   * What probably follows comes after the answer, piece by piece. Where something else is asked for meanwhile, it ends
+   * with the last forward pass that had to be made.
+   */
   #foresee(stream: MemberStream | ForeseeingStream, expected: Uint8Array): void {
-    this.#unread = 'foresee' in stream ? stream.foresee(this.#visit, expected) : undefined;
+    if ('foresee' in stream) {
+      this.#makesPasses = stream.readAhead !== undefined;
+      this.#unread = stream.foresee(this.#visit, expected);
+    }
+    this.#tellNext();
     this.#readAhead(stream);
-    this.#tell(RESTING);
   }
 
   /** Makes the forward passes that are worth it, each when the byte of the one before has been taken. */
   #readAhead(stream: MemberStream | ForeseeingStream): void {
-    const { control, foreseen } = this.#shared;
     if (!('readAhead' in stream && stream.readAhead)) return;
     while (this.#unread !== undefined && this.#nForeseen < MAXIMUM_FORESEEN && this.#mayReadAhead()) {
-      const at = this.#nForeseen + 1;
-      foreseen[at] = this.#unread;
-      Atomics.store(control, AHEAD_AT, at);
-      this.#tell(READING);
+      Atomics.store(this.#shared.control, AHEAD_AT, this.#nForeseen + 1);
       try {
         this.#unread = stream.readAhead(this.#visit);
-        Atomics.store(control, N_PASSES, stream.forwardPasses);
+        this.#tellNext();
       } catch (error) {
-        this.#hasFailed(error);
+        this.#unread = undefined;
+        this.#failureAhead = error instanceof Error ? error : new Error(String(error));
+        this.#nForeseen++;
+        this.#tell(FAILED);
       }
-      this.#tell(RESTING);
     }
+  }
+
+  /** That no more is foreseen; or, where the next byte is worth a pass, which it is, before the pass may be made. */
+  #tellNext(): void {
+    const next = this.#nForeseen + 1;
+    if (this.#unread === undefined || next > MAXIMUM_FORESEEN) {
+      this.#tell(RESTING);
+      return;
+    }
+    this.#shared.foreseen[next] = this.#unread;
+    this.#tell(READING);
   }
 
   #isAsked(): boolean {
@@ -222,7 +254,7 @@ class MemberServer {
   /** Whether the byte of the last pass ahead has been taken. Where there is a request, this changes no more. */
   #mayReadAhead(): boolean {
     const { control } = this.#shared;
-    return Atomics.load(control, CONFIRMED) === Atomics.load(control, AHEAD_AT);
+    return Atomics.load(control, CONFIRMED) >= Atomics.load(control, AHEAD_AT);
   }
 
   /** Publishes what follows a foreseen byte. Whether it matters any more is asked only where no pass may follow. */
@@ -232,9 +264,11 @@ class MemberServer {
     foreseen[n] = byte;
     distributions[n].set(distribution);
     evidence[n].set(itsEvidence);
+    const tookPass = n === Atomics.load(control, AHEAD_AT);
+    if (tookPass) Atomics.store(control, N_PASSES, this.#stream?.forwardPasses ?? 0);
     Atomics.store(control, FORESEEN, 4 * n + LOOKING);
-    if (n % BYTES_PER_WAKE === 0 || n === Atomics.load(control, AHEAD_AT)) Atomics.notify(control, FORESEEN);
-    return n < MAXIMUM_FORESEEN && (!this.#isAsked() || this.#mayReadAhead());
+    if (n % BYTES_PER_WAKE === 0 || tookPass) Atomics.notify(control, FORESEEN);
+    return n < MAXIMUM_FORESEEN && (!this.#isAsked() || (this.#makesPasses && this.#mayReadAhead()));
   };
 
   #tell(state: number): void {

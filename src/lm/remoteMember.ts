@@ -7,6 +7,7 @@ import {
   ANSWER,
   CONFIRMED,
   createSharedMemory,
+  FAILED,
   type Failure,
   FORESEEN,
   type FromWorker,
@@ -110,7 +111,7 @@ export class RemoteMember implements Member {
       return new RemoteStream(this.#shared, recent, {
         request: () => this.#request(),
         confirm: () => this.#wake(),
-        whenForeseen: (place) => this.#answer(FORESEEN, 4 * place),
+        whenForeseen: (place) => this.#reached(FORESEEN, 4 * place),
         release: () => this.#post({ type: 'release' }),
       });
     } catch (error) {
@@ -166,11 +167,11 @@ export class RemoteMember implements Member {
     const request = (Atomics.load(control, REQUEST) + 1) | 0;
     Atomics.store(control, REQUEST, request);
     this.#wake();
-    return this.#answer(ANSWER, request);
+    return this.#reached(ANSWER, request);
   }
 
-  /** Resolves when this word has reached this value. Where it went wrong, a message says so. */
-  #answer(place: number, value: number): Promise<void> {
+  /** Resolves when this word has reached this value. Where a request went wrong, a message says so. */
+  #reached(place: number, value: number): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure) {
         reject(this.#failure);
@@ -179,7 +180,7 @@ export class RemoteMember implements Member {
       const { control } = this.#shared;
       this.#advancing = { resolve, reject };
       whenReached(control, place, value).then(() => {
-        if (Atomics.load(control, HAS_FAILED) === 0) resolve();
+        if (place !== ANSWER || Atomics.load(control, HAS_FAILED) === 0) resolve();
       });
     });
   }
@@ -233,6 +234,11 @@ export class RemoteMember implements Member {
   }
 }
 
+/** How many distributions are there, by the word FORESEEN. */
+function countIn(word: number): number {
+  return (word & 3) === FAILED ? (word >> 2) - 1 : word >> 2;
+}
+
 /** Looking ahead by a byte takes microseconds; a thread that takes longer than this has died. */
 const LONGEST_FORESIGHT_MS = 50;
 /** As much of the text as any member is promised. */
@@ -248,7 +254,7 @@ interface StreamActions {
   request(): Promise<void>;
   /** Lets the worker know that the byte of its last pass ahead has been taken. */
   confirm(): void;
-  /** Resolves when what follows the foreseen byte at this place is there. */
+  /** Resolves when what follows the foreseen byte at this place is there, or its pass has failed. */
   whenForeseen(place: number): Promise<void>;
   release(): void;
 }
@@ -276,16 +282,31 @@ class RemoteStream implements MemberStream {
 
   advance(byte: number): Promise<void> | undefined {
     if (this.#isReleased) throw new Error('The stream has been released.');
-    const { control, foreseen, requested } = this.#shared;
+    const { foreseen } = this.#shared;
     const next = this.#nTaken + 1;
     const word = this.#foreseenUpTo(next);
-    const isForeseen = next <= word >> 2;
-    if ((isForeseen || (word & 3) === READING) && foreseen[next] === byte) {
-      this.#take(next);
-      if (!isForeseen) return this.#actions.whenForeseen(next).then(() => this.#show(next));
-      this.#show(next);
-      return undefined;
+    const isForeseen = next <= countIn(word);
+    const isRead = (word & 3) === READING;
+    if (!(isForeseen || isRead) || foreseen[next] !== byte) return this.#request(byte);
+    this.#take(next);
+    if (!isForeseen) return this.#whenRead(next, byte);
+    this.#show(next);
+    return undefined;
+  }
+
+  /** The pass for this byte is under way, or about to be. */
+  async #whenRead(place: number, byte: number): Promise<void> {
+    await this.#actions.whenForeseen(place);
+    if (countIn(Atomics.load(this.#shared.control, FORESEEN)) >= place) {
+      this.#show(place);
+      return;
     }
+    this.#nTaken = place - 1;
+    await this.#request(byte);
+  }
+
+  #request(byte: number): Promise<void> {
+    const { control, requested } = this.#shared;
     this.#requestTaken();
     requested[this.#nTaken] = byte;
     Atomics.store(control, N_REQUESTED, this.#nTaken + 1);
@@ -338,9 +359,8 @@ class RemoteStream implements MemberStream {
   #take(place: number): void {
     const { control } = this.#shared;
     this.#nTaken = place;
-    if (Atomics.load(control, AHEAD_AT) !== place) return;
     Atomics.store(control, CONFIRMED, place);
-    this.#actions.confirm();
+    if (Atomics.load(control, AHEAD_AT) === place) this.#actions.confirm();
   }
 
   /** The word FORESEEN, as soon as this much has been foreseen or no more is without a forward pass. */
@@ -348,7 +368,7 @@ class RemoteStream implements MemberStream {
     const { control } = this.#shared;
     for (;;) {
       const word = Atomics.load(control, FORESEEN);
-      if (word >> 2 >= wanted || (word & 3) !== LOOKING) return word;
+      if (countIn(word) >= wanted || (word & 3) !== LOOKING) return word;
       if (blockWhile(control, FORESEEN, word, LONGEST_FORESIGHT_MS)) return word;
     }
   }
@@ -359,7 +379,7 @@ class RemoteStream implements MemberStream {
     const isBehindPass = Atomics.load(control, AHEAD_AT) > this.#nTaken;
     const word = this.#foreseenUpTo(isBehindPass ? 0 : MAXIMUM_FORESEEN);
     const at = Atomics.load(control, AHEAD_AT);
-    return at > this.#nTaken ? at - 1 : word >> 2;
+    return at > this.#nTaken ? at - 1 : countIn(word);
   }
 
   #requestTaken(): void {

@@ -31,14 +31,15 @@ export const FORESEEN = 3; // four times how many distributions follow the one a
 export const N_PASSES = 4; // forward passes since the stream was opened
 export const N_EXPECTED = 5; // how many bytes are expected after those requested
 export const ANSWER = 6; // number of the last request that has been answered
-export const HAS_FAILED = 7; // 1 where that went wrong; a message then says how
+export const HAS_FAILED = 7; // 1 where that request went wrong; a message then says how
 export const AHEAD_AT = 8; // the last foreseen byte that took a forward pass, by its place; 0 for none
 export const CONFIRMED = 9; // the last of those places that the reader has taken
 
-/** What the worker is doing about the next foreseen byte; no more are published in the last two states. */
-export const LOOKING = 0; // it will take no forward pass
-export const READING = 1; // a forward pass is under way; the byte itself is there already
-export const RESTING = 2;
+/** The states that go with FORESEEN. */
+export const LOOKING = 0; // no forward pass is under way; more may come in a moment
+export const READING = 1; // the next byte is there; the pass for what follows it is under way, or will be when its turn comes
+export const RESTING = 2; // no more will come
+export const FAILED = 3; // the pass for the last byte failed: nothing follows it, and the next request is told why
 
 export const MAXIMUM_FORESEEN = 32;
 const N_CONTROLS = 10;

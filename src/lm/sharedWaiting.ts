@@ -17,7 +17,8 @@ let waiting: Waiter[] = [];
 let lastTurn = 0;
 
 /**
- * Resolves when a word of shared memory has reached this value; whoever changes it notifies. All that is waited for in
+ * Resolves when a word of shared memory has reached this value, from which it must not fall before that is seen;
+ * whoever changes it notifies. All that is waited for in
  * one turn of the microtasks is waited for together. A thread that blocks is awake again sooner than one that is called
  * back by its event loop: so it blocks for a moment, and only then leaves the word to the event loop.
  */

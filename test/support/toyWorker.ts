@@ -25,8 +25,9 @@ class ToyMember implements Member {
 /** The bytes that were read before anybody asked for them. */
 const readAhead: number[] = [];
 const ahead = { distribution: new Float64Array(SYMBOLS), evidence: new Float64Array(EVIDENCE) };
-/** The byte that breaks it. */
+/** The byte that breaks a pass ahead. */
 const UNREADABLE = 200;
+const PASS_MS = 1;
 
 class ToyStream implements ForeseeingStream {
   readonly distribution = new Float64Array(SYMBOLS);
@@ -34,7 +35,9 @@ class ToyStream implements ForeseeingStream {
   readonly recentLogProbabilities = Float64Array.of(-1, -2);
   forwardPasses: number;
   #last: number;
-  #unread = 0;
+  /** The last byte foreseen, or the one that needs a pass, and the expected ones after it. */
+  #end = 0;
+  #way: number[] = [];
 
   constructor(last: number, forwardPasses: number) {
     this.#last = last;
@@ -44,36 +47,38 @@ class ToyStream implements ForeseeingStream {
 
   advance(byte: number): Promise<void> | undefined {
     if (byte === 0) throw new Error('a zero byte');
-    if (byte === UNREADABLE) throw new Error('out of ink');
     this.#last = byte;
     this.forwardPasses++;
     this.#fill(this, byte);
     return byte % 2 === 0 ? Promise.resolve() : undefined;
   }
 
-  /** It is worth a forward pass to look beyond the end of eight bytes. */
-  foresee(visit: ForesightVisitor): number | undefined {
-    return this.#foreseeFrom(this.#last + 1, visit);
+  expect(): undefined {}
+
+  /** Along the expected bytes, then upwards. It is worth a forward pass to look beyond the end of eight bytes. */
+  foresee(visit: ForesightVisitor, expected: Uint8Array): number | undefined {
+    this.#way = [...expected];
+    this.#end = this.#last;
+    return this.#foreseeOn(visit);
   }
 
   readAhead(visit: ForesightVisitor): number | undefined {
-    if (this.#unread === UNREADABLE) throw new Error('out of ink');
+    for (const end = performance.now() + PASS_MS; performance.now() < end; );
+    if (this.#end === UNREADABLE) throw new Error('out of ink');
     this.forwardPasses++;
-    readAhead.push(this.#unread);
-    this.#fill(ahead, this.#unread);
-    return visit(this.#unread, ahead.distribution, ahead.evidence)
-      ? this.#foreseeFrom(this.#unread + 1, visit)
-      : undefined;
+    readAhead.push(this.#end);
+    this.#fill(ahead, this.#end);
+    return visit(this.#end, ahead.distribution, ahead.evidence) ? this.#foreseeOn(visit) : undefined;
   }
 
-  #foreseeFrom(first: number, visit: ForesightVisitor): number | undefined {
-    for (let byte = first; byte < 255; byte++) {
-      this.#unread = byte;
-      if (byte % 8 === 0) return byte;
-      this.#fill(ahead, byte);
-      if (!visit(byte, ahead.distribution, ahead.evidence)) return undefined;
+  #foreseeOn(visit: ForesightVisitor): number | undefined {
+    for (;;) {
+      this.#end = this.#way.shift() ?? this.#end + 1;
+      if (this.#end >= 255) return undefined;
+      if (this.#end % 8 === 0) return this.#end;
+      this.#fill(ahead, this.#end);
+      if (!visit(this.#end, ahead.distribution, ahead.evidence)) return undefined;
     }
-    return undefined;
   }
 
   release(): void {}

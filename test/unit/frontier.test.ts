@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createCombiner } from '../../src/decoding/combiner.ts';
 import { REQUIRED } from '../../src/lm/neural/decoder.ts';
 import { Frontier, type FrontierOptions } from '../../src/lm/neural/frontier.ts';
+import { RowPool } from '../../src/lm/neural/rowPool.ts';
 import { SortedVocabulary } from '../../src/lm/neural/sortedVocabulary.ts';
 import { CacheReader, TokenBatch } from '../../src/lm/neural/tokenReader.ts';
 import { ROOT } from '../../src/lm/neural/tokenTree.ts';
@@ -35,7 +36,7 @@ async function frontierOf(
   range?: number,
 ) {
   const cache = toyCache(vocabulary.size + 1, seed, range);
-  const reader = new CacheReader(cache, vocabulary, 1);
+  const reader = new CacheReader(cache, vocabulary, new RowPool(vocabulary, 1));
   const batch = new TokenBatch();
   batch.add(ROOT, START, REQUIRED);
   reader.read(batch);
@@ -235,4 +236,38 @@ describe('with the shipped K and threshold', () => {
     }
     expect(nFree).toBeGreaterThan(0);
   });
+});
+
+test('a byte can be taken in two parts, the second with a forward pass; a frontier that waits for it can let go of all', async () => {
+  let nWaiting = 0;
+  for (let seed = 1; seed < 20; seed++) {
+    const random = seededRandom(seed);
+    // Where a single character is no token, a hypothesis may have nothing to go on with.
+    const texts = randomTexts(seed, 'abc', 25).filter((text) => seed % 2 === 0 || text !== 'b');
+    const vocabulary = vocabularyOf(texts);
+    const { frontier, reader, cache, start } = await frontierOf(vocabulary, seed, shipped, 8);
+    const [scout, plain] = [new Frontier(reader, shipped), new Frontier(reader, shipped)];
+    for (let i = 0; i < 40; i++) {
+      scout.copyFrom(frontier);
+      for (let k = 0; k < 6; k++) {
+        const byte = 97 + Math.floor(random() * 3);
+        plain.copyFrom(scout);
+        if (!scout.tryAdvance(byte)) {
+          nWaiting++;
+          if (random() < 0.4) break;
+          scout.readOn();
+        }
+        plain.advance(byte);
+        expect(scout.distribution).toEqual(plain.distribution);
+      }
+      frontier.advance(97 + Math.floor(random() * 3));
+    }
+    for (const each of [frontier, scout, plain]) each.clear();
+    reader.release(start);
+    const another = new TokenBatch();
+    another.add(ROOT, 1, REQUIRED);
+    reader.read(another);
+    expect(cache.tree.nLive).toBe(1);
+  }
+  expect(nWaiting).toBeGreaterThan(500);
 });

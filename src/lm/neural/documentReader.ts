@@ -6,6 +6,7 @@ import type { DecoderCache } from './decoder.ts';
 import { IF_AT_HAND, NONE, REQUIRED } from './decoder.ts';
 import { Frontier, type FrontierOptions } from './frontier.ts';
 import type { Prompt, PromptBuilder } from './prompt.ts';
+import type { RowPool } from './rowPool.ts';
 import type { SortedVocabulary } from './sortedVocabulary.ts';
 import { afterBatch, CacheReader, TokenBatch } from './tokenReader.ts';
 import { ROOT } from './tokenTree.ts';
@@ -71,12 +72,13 @@ export class DocumentReader {
     cache: DecoderCache,
     vocabulary: SortedVocabulary,
     prompts: PromptBuilder,
+    rows: RowPool,
     { frontier, prefillTokens, leastAheadProbability }: DocumentReaderOptions,
   ) {
     this.#prefillTokens = prefillTokens;
     this.#leastAheadProbability = leastAheadProbability;
     this.prompts = prompts;
-    this.reader = new CacheReader(cache, vocabulary);
+    this.reader = new CacheReader(cache, vocabulary, rows);
     this.reader.onRow = (node, sums) => this.#scoreNext(node, sums);
     cache.tree.onFree((node) => this.#scores.delete(node));
     this.cursor = new Frontier(this.reader, frontier, this.#bigrams);
@@ -96,6 +98,10 @@ export class DocumentReader {
     return this.#scoutOn(visit);
   }
 
+  get makesPassesAhead(): boolean {
+    return this.#leastAheadProbability <= 1;
+  }
+
   /** Makes the forward pass for the byte that was returned last, and goes on from there in the same way. */
   readAhead(visit: ForesightVisitor): number | undefined {
     const scout = this.#scout;
@@ -104,6 +110,11 @@ export class DocumentReader {
     if (visit(this.#unread, scout.distribution, scout.evidence)) return this.#scoutOn(visit);
     scout.clear();
     return undefined;
+  }
+
+  /** What was foreseen is not gone on with. */
+  stopForeseeing(): void {
+    this.#scout.clear();
   }
 
   #scoutOn(visit: ForesightVisitor): number | undefined {
@@ -134,10 +145,10 @@ export class DocumentReader {
     if (!leader) return;
     this.#batch.clear();
     this.#addDraft(leader.node, Buffer.concat([leader.residual, bytes]));
-    this.#readAhead();
+    this.#readBatch();
     if (!this.reader.cache.readsTrees) return;
     this.#rehearse(bytes);
-    this.#readAhead();
+    this.#readBatch();
   }
 
   /** Adds what the frontier will need along these bytes to the batch, as far as what has been read tells. */
@@ -162,7 +173,7 @@ export class DocumentReader {
     }
   }
 
-  #readAhead(): void {
+  #readBatch(): void {
     this.reader.read(this.#batch);
     for (let i = 0; i < this.#batch.count; i++) this.reader.release(this.#batch.nodes[i]);
   }

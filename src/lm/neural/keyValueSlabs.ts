@@ -7,6 +7,10 @@ export type ValueLayout =
   /** [1, keyValueHeads, headSize, capacity]: ONNX Runtime multiplies with these without copying them first. */
   | 'turned';
 
+const NOTHING = new Float32Array(0);
+/** Slots that a slab in one run has room for from the start. */
+const LEAST_ROOM = 1024;
+
 /** The keys and values of the tokens of one cache, each token in a slot. */
 export class KeyValueSlabs {
   readonly #shape: DecoderShape;
@@ -60,13 +64,18 @@ export class KeyValueSlabs {
   grow(capacity: number): void {
     const { nLayers, nKeyValueHeads, headSize } = this.#shape;
     const size = nKeyValueHeads * headSize;
-    const slabs = Array.from({ length: 2 * nLayers }, () => new Float32Array(size * capacity));
-    for (const [i, old] of this.#slabs.entries()) {
+    this.#slabs = Array.from({ length: 2 * nLayers }, (_, i) => {
+      const old = this.#slabs[i] ?? NOTHING;
       const nRuns = this.#isTurned(i) ? size : nKeyValueHeads;
-      const [oldRun, run] = [old.length / nRuns, slabs[i].length / nRuns];
-      for (let j = 0; j < nRuns; j++) slabs[i].set(old.subarray(j * oldRun, (j + 1) * oldRun), j * run);
-    }
-    this.#slabs = slabs;
+      // One run grows into the room behind it, which the system provides as it is used.
+      if (nRuns === 1 && old.buffer.byteLength >= 4 * size * capacity)
+        return new Float32Array(old.buffer, 0, size * capacity);
+      const room = nRuns === 1 ? Math.max(capacity, LEAST_ROOM) : capacity;
+      const slab = new Float32Array(size * room);
+      const [oldRun, run] = [old.length / nRuns, (size * capacity) / nRuns];
+      for (let j = 0; j < nRuns; j++) slab.set(old.subarray(j * oldRun, (j + 1) * oldRun), j * run);
+      return slab.subarray(0, size * capacity);
+    });
     this.#capacity = capacity;
   }
 

@@ -10,6 +10,7 @@ import { DocumentReader } from './documentReader.ts';
 import { defaultFrontierOptions, type FrontierOptions } from './frontier.ts';
 import { openGrowDecoder } from './growDecoder.ts';
 import { defaultPromptLimits, type Markers, PromptBuilder, type PromptLimits } from './prompt.ts';
+import { RowPool } from './rowPool.ts';
 import { parseDecoderShape } from './session.ts';
 import { SortedVocabulary } from './sortedVocabulary.ts';
 import { openTwoPartDecoder } from './twoPartDecoder.ts';
@@ -89,6 +90,7 @@ export class NeuralMember implements Member {
   readonly #decoder: Decoder;
   readonly #vocabulary: SortedVocabulary;
   readonly #newPrompts: () => PromptBuilder;
+  readonly #rows: RowPool;
   readonly #options: NeuralMemberOptions;
   /** The document read last comes last. */
   readonly #documents = new Map<string, DocumentReader>();
@@ -107,6 +109,7 @@ export class NeuralMember implements Member {
     this.#decoder = decoder;
     this.#vocabulary = vocabulary;
     this.#newPrompts = newPrompts;
+    this.#rows = new RowPool(vocabulary);
     this.#options = options;
   }
 
@@ -131,7 +134,7 @@ export class NeuralMember implements Member {
       try {
         return work();
       } catch (error) {
-        this.#documents.delete(context.documentId);
+        this.#forget(context.documentId);
         throw error;
       }
     });
@@ -148,7 +151,13 @@ export class NeuralMember implements Member {
   #document(id: string): DocumentReader {
     const document =
       this.#documents.get(id) ??
-      new DocumentReader(this.#decoder.createCache(), this.#vocabulary, this.#newPrompts(), this.#options);
+      new DocumentReader(
+        this.#decoder.createCache(),
+        this.#vocabulary,
+        this.#newPrompts(),
+        this.#rows,
+        this.#options,
+      );
     this.#documents.delete(id);
     this.#documents.set(id, document);
     return document;
@@ -164,7 +173,7 @@ export class NeuralMember implements Member {
     try {
       await work;
     } catch (error) {
-      if (!signal.aborted || error !== signal.reason) this.#documents.delete(documentId);
+      if (!signal.aborted || error !== signal.reason) this.#forget(documentId);
       throw error;
     } finally {
       if (this.#working === settled) this.#working = undefined;
@@ -177,8 +186,13 @@ export class NeuralMember implements Member {
     for (const [id, { reader }] of this.#documents) {
       if (excess <= 0 || this.#documents.size === 1) return;
       excess -= reader.cache.bytes;
-      this.#documents.delete(id);
+      this.#forget(id);
     }
+  }
+
+  #forget(id: string): void {
+    this.#documents.get(id)?.reader.close();
+    this.#documents.delete(id);
   }
 }
 
@@ -188,6 +202,7 @@ class NeuralStream implements ForeseeingStream {
   readonly distribution: Float64Array;
   readonly evidence: Float64Array;
   readonly recentLogProbabilities: Float64Array;
+  readonly readAhead?: (visit: ForesightVisitor) => number | undefined;
   readonly #document: DocumentReader;
   readonly #passesBefore: number;
   /** Does what may fail, after which the document cannot be trusted. */
@@ -201,6 +216,7 @@ class NeuralStream implements ForeseeingStream {
     this.distribution = document.cursor.distribution;
     this.evidence = document.cursor.evidence;
     this.recentLogProbabilities = document.recentLogProbabilities();
+    if (document.makesPassesAhead) this.readAhead = (visit) => this.#try(() => document.readAhead(visit));
   }
 
   get forwardPasses(): number {
@@ -209,24 +225,31 @@ class NeuralStream implements ForeseeingStream {
 
   advance(byte: number): undefined {
     if (this.#isReleased) throw new Error('The stream has been released.');
-    this.#guard(() => this.#document.cursor.advance(byte));
+    this.#try(() => this.#document.cursor.advance(byte));
   }
 
   expect(bytes: Uint8Array): undefined {
-    if (!this.#isReleased) this.#guard(() => this.#document.expect(bytes));
+    if (!this.#isReleased) this.#try(() => this.#document.expect(bytes));
   }
 
   foresee(visit: ForesightVisitor, expected: Uint8Array): number | undefined {
     return this.#document.foresee(visit, expected);
   }
 
-  readAhead(visit: ForesightVisitor): number | undefined {
-    return this.#guard(() => this.#document.readAhead(visit));
+  /** Where this fails, nothing more can be read. */
+  #try<Result>(work: () => Result): Result {
+    try {
+      return this.#guard(work);
+    } catch (error) {
+      this.#isReleased = true;
+      throw error;
+    }
   }
 
   /** The tokens read stay with the document: they are often what is asked for next. */
   release(): void {
     this.#isReleased = true;
+    this.#document.stopForeseeing();
   }
 }
 

@@ -1,4 +1,5 @@
 import { type DecoderCache, IF_AT_HAND, MAXIMUM_BATCH, NONE, REQUIRED } from './decoder.ts';
+import { type RowOwner, RowPool } from './rowPool.ts';
 import type { SortedVocabulary } from './sortedVocabulary.ts';
 import { ROOT } from './tokenTree.ts';
 
@@ -64,25 +65,23 @@ export interface TokenReader {
 export type RowVisitor = (node: number, sums: Float64Array) => void;
 
 /** Reads tokens through a decoder's cache. */
-export class CacheReader implements TokenReader {
+export class CacheReader implements TokenReader, RowOwner {
   readonly vocabulary: SortedVocabulary;
   forwardPasses = 0;
   onRow: RowVisitor | undefined;
   readonly cache: DecoderCache;
   readonly #sums: (Float64Array | undefined)[] = [];
-  /** The nodes with a row, oldest first. */
-  readonly #kept: number[] = [];
-  readonly #maximumRows: number;
+  readonly #rows: RowPool;
   /** Which tokens of the batch have to be run. */
   #toRun = new Int32Array(MAXIMUM_BATCH);
   readonly #runNodes = new Int32Array(MAXIMUM_BATCH);
   readonly #runWanted = new Uint8Array(MAXIMUM_BATCH);
   readonly #scratch: Float64Array;
 
-  constructor(cache: DecoderCache, vocabulary: SortedVocabulary, maximumRows = defaultRows(vocabulary)) {
+  constructor(cache: DecoderCache, vocabulary: SortedVocabulary, rows = new RowPool(vocabulary)) {
     this.cache = cache;
     this.vocabulary = vocabulary;
-    this.#maximumRows = maximumRows;
+    this.#rows = rows;
     this.#scratch = new Float64Array(vocabulary.rowLength);
   }
 
@@ -158,30 +157,25 @@ export class CacheReader implements TokenReader {
     }
   }
 
-  /** A row for the node, which is held while its row is kept: what was read last may well be asked for again. */
+  /** A row for the node, which is held while its row is kept. */
   #keep(node: number): Float64Array {
-    const { tree } = this.cache;
-    let sums: Float64Array | undefined;
-    for (let i = 0; this.#kept.length >= this.#maximumRows && i < this.#kept.length; i++) {
-      const old = this.#kept[i];
-      if (tree.holders[old] > 1) continue;
-      this.#kept.splice(i--, 1);
-      sums = this.#sums[old];
-      this.#sums[old] = undefined;
-      tree.release(old);
-    }
-    sums ??= new Float64Array(this.vocabulary.rowLength);
+    const sums = this.#rows.take(this, node);
     this.#sums[node] = sums;
-    this.#kept.push(node);
-    tree.hold(node);
+    this.cache.tree.hold(node);
     return sums;
   }
-}
 
-const MAXIMUM_ROWS = 64;
-const MAXIMUM_ROW_BYTES = 16 << 20;
+  needsRow(node: number): boolean {
+    return this.cache.tree.holders[node] > 1;
+  }
 
-/** Rows kept beyond those in use. */
-function defaultRows({ rowLength }: SortedVocabulary): number {
-  return Math.min(MAXIMUM_ROWS, Math.max(8, Math.floor(MAXIMUM_ROW_BYTES / (8 * rowLength))));
+  dropRow(node: number): void {
+    this.#sums[node] = undefined;
+    this.cache.tree.release(node);
+  }
+
+  /** Gives its rows back; nothing may be asked of it any more. */
+  close(): void {
+    this.#rows.forget(this);
+  }
 }
