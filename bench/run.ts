@@ -6,6 +6,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { contextGrowth } from './cases/contextGrowth.ts';
 import { drafting } from './cases/drafting.ts';
+import { foreignMembers } from './cases/foreignMembers.ts';
 import { memory } from './cases/memory.ts';
 import { passesAhead } from './cases/passesAhead.ts';
 import { perByteAgainstTransformersJs } from './cases/perByteAgainstTransformersJs.ts';
@@ -24,6 +25,7 @@ const cases: Readonly<Record<string, Case>> = {
   contextGrowth,
   drafting,
   passesAhead,
+  foreignMembers,
   memory,
 };
 
