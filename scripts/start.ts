@@ -1,8 +1,4 @@
-/**
- * Builds and packages the extension and opens VS Code with it on the sample workspace.
- * Usage: npm start -- [--port N] [--no-open]
- * --no-open: code-server instead of a desktop VS Code, ended as soon as it answers.
- */
+/** Builds and packages the extension and opens VS Code with it on the sample workspace: `npm start -- --help`. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -14,7 +10,15 @@ import { findCommand } from './systemTools.ts';
 const root = resolve(import.meta.dirname, '..');
 const sample = join(root, 'sample');
 
-const { values } = parseArgs({ options: { port: { type: 'string' }, 'no-open': { type: 'boolean' } } });
+const usage = `Usage: npm start -- [--port N] [--no-open]
+
+Builds the extension and opens VS Code with it on the sample project: a desktop VS Code, or one in the browser.
+
+  --port N    the port of the one in the browser
+  --no-open   only see that the one in the browser answers, and end it
+`;
+
+const values = readOptions();
 try {
   execFileSync(process.execPath, ['esbuild.mjs'], { cwd: root, stdio: 'inherit' });
   const vsix = await packageExtension(currentTarget());
@@ -31,6 +35,26 @@ try {
   process.exitCode = 1;
 }
 
+function readOptions(): { readonly port?: number; readonly 'no-open'?: boolean } {
+  try {
+    const { values: given } = parseArgs({
+      options: { port: { type: 'string' }, 'no-open': { type: 'boolean' }, help: { type: 'boolean' } },
+    });
+    const { port, help, ...rest } = given;
+    if (help) {
+      console.log(usage);
+      process.exit(0);
+    }
+    if (port === undefined) return rest;
+    if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
+      throw new Error(`--port must be a number up to 65535, not "${port}".`);
+    return { ...rest, port: Number(port) };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
+    process.exit(2);
+  }
+}
+
 async function serve(vsix: string): Promise<void> {
   const stopped = new Promise((stop) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
@@ -39,11 +63,15 @@ async function serve(vsix: string): Promise<void> {
     folder: join(root, '.cache', 'start'),
     vsixPaths: [vsix],
     settings: quietSettings,
-    ...(values.port === undefined ? {} : { port: Number(values.port) }),
+    ...(values.port === undefined ? {} : { port: values.port }),
   });
   const address = `${server.origin}/?folder=${encodeURIComponent(sample)}`;
+  if (values['no-open']) {
+    console.log(`\nVS Code answered at ${address}.`);
+    return;
+  }
   console.log(`\nVS Code is at ${address} — open it in a browser; Ctrl+C here stops it.`);
-  if (!values['no-open']) await Promise.race([stopped, server.ended]);
+  await Promise.race([stopped, server.ended]);
 }
 
 /** The command of a desktop VS Code that has a screen to open on. */

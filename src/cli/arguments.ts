@@ -19,7 +19,7 @@ export function parseOptions<Options extends ParseArgsOptionsConfig>(
 function firstSentence(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const [sentence] = message.split(/\.\s/, 1);
-  return sentence.replace('argument is ambiguous', 'lacks its value');
+  return sentence.replace('argument is ambiguous', 'lacks its value, which cannot begin with a dash');
 }
 
 /** A required whole number from 1. */

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defaultSettings, type Settings, settingsSchema } from '../config/settings.ts';
+import { actorProblem } from '../policy/actorPolicy.ts';
 import type { CompletionReport } from '../protocol/completion.ts';
 import type { MemberStatus } from '../protocol/messages.ts';
 import { startEnsemble } from '../server/ensemble.ts';
@@ -10,22 +11,25 @@ import { integerOption, parseOptions, resolvePath } from './arguments.ts';
 import { Failure, UsageError } from './failures.ts';
 import { languageOf } from './languages.ts';
 import { toJson, writeResult } from './output.ts';
+import { readPolicyFile } from './policyChoice.ts';
 import { reportTable } from './reportTable.ts';
 import type { Command, Terminal } from './run.ts';
 import { offsetAt, readTextFile } from './textFile.ts';
 
+const policyNames: readonly string[] = settingsSchema.shape.policy.unwrap().options;
+
 const help = `Usage: consort complete FILE --line N --column N [options]
 
-Completes the line at a position of FILE, as an editor would show it, and lists its tokens with the share that
-each member had in them. FILE is not changed.
+Completes the line at a position of FILE, as when it is asked for by hand in an editor: however sure the ensemble
+is. Lists its tokens with the share that each member had in them. FILE is not changed.
 
   --line N            line of the cursor, counted from 1
   --column N          column of the cursor in UTF-16 units, counted from 1; the text before it is kept
   --workspace DIR     folder whose files the workspace member reads; by default the git repository of FILE,
                       or else its folder
-  --policy NAME|FILE  what sets the weights: hedge (default), fixedShare, uniform, ppo, mappo, gate, or the file of
-                      a learned policy
-  --combiner NAME     linear (default) or geometric; a learned policy brings its own
+  --policy NAME|FILE  what sets the weights: ${policyNames.join(', ')}, or the file
+                      of a learned policy; by default ${defaultSettings.policy}
+  --combiner NAME     ${defaultSettings.combiner} (default) or geometric, for policies without training; a learned one brings its own
   --without ID        leave a member out; may be given several times
   --json              print one JSON document on stdout, everything else on stderr
   --out FILE          write the result to this file as well
@@ -56,6 +60,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     column: integerOption('column', values.column, hint),
   };
   const settings = settingsOf(values);
+  const policyFile = settings.policyPath === '' ? undefined : readPolicyFile(settings.policyPath);
 
   const path = resolvePath(positionals[0]);
   const text = await readTextFile(path, settings.maximumFileKilobytes);
@@ -79,6 +84,9 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     if (unknown !== undefined) {
       throw new UsageError(`there is no member "${unknown}" to leave out`, `Members: ${ids.join(', ')}`);
     }
+    const taking = ids.filter((id) => !settings.disabledMembers.includes(id));
+    const problem = policyFile && actorProblem(policyFile, taking);
+    if (problem) throw new Failure(`--policy: ${problem.message} ${problem.hint}`);
     const document = { uri: pathToFileURL(path).href, languageId: languageOf(path), text };
     ensemble.library.setDocument(document);
     await ensemble.ready();
@@ -120,8 +128,11 @@ function policyOf(value: string | undefined): Pick<Settings, 'policy' | 'policyP
   const named = policy.safeParse(value);
   if (named.success) return { policy: named.data, policyPath: '' };
   const path = policyPath.parse(resolvePath(value ?? ''));
-  if (existsSync(path)) return { policy: 'hedge', policyPath: path };
-  throw new UsageError(`there is no policy "${value}", and no such file`, hint);
+  if (!existsSync(path)) {
+    const names = `Policies: ${policyNames.join(', ')}; or the path of a file of a policy`;
+    throw new UsageError(`there is no policy "${value}", and no such file`, `${names}\n${hint}`);
+  }
+  return { policy: 'hedge', policyPath: path };
 }
 
 /** The git repository that the file is in, or else its folder. */

@@ -16,8 +16,11 @@ export function evaluationTable(report: EvaluationReport): string {
   return `${parts.join('\n\n')}\n\n${legend}\n`;
 }
 
-const legend = `In brackets: 95 %, paired bootstrap over packages. A dash: not measured here. Reward: simulated, each under its own
-decision what to show. Left: texts that left the collected paths, of which only the wrong tail is cut. gac and unite ensemble the
+const legend = `In brackets: 95 %, paired bootstrap over packages, or over the cursors where there is one package, which says nothing of
+other packages. A dash: not measured here. Exact: the rest of the line as it stands there; lexeme: its first lexeme; similarity:
+1 less the edit distance over the length; exact at 25/50 % shown: where only the surest of the lines are counted. Reward:
+simulated, each under its own decision what to show. bestSingle: the member that was best alone when the baselines were tuned.
+Left: texts that left the collected paths, of which only the wrong tail is cut. gac and unite ensemble the
 tokens of the neural members; the workspace member has no tokens and does not take part.`;
 
 function describeCorpus({ corpus }: Pick<LanguageEvaluation, 'corpus'>): string {

@@ -9,13 +9,12 @@ export async function writeResult(
   result: string,
   out: string | undefined,
 ): Promise<void> {
-  if (out !== undefined) {
-    const path = resolvePath(out);
-    await writeFile(path, result).catch((error: unknown) => {
-      throw new Failure(`cannot write ${path}: ${reasonOf(error)}.`);
-    });
-  }
   await terminal.stdout(result);
+  if (out === undefined) return;
+  const path = resolvePath(out);
+  await writeFile(path, result).catch((error: unknown) => {
+    throw new Failure(`cannot write ${path}: ${reasonOf(error)}.`);
+  });
 }
 
 export function toJson(value: unknown): string {

@@ -105,7 +105,8 @@ export function readPolicyContender(path: string): Contender {
   return learned(readPolicyFile(path), [], undefined);
 }
 
-function readPolicyFile(path: string): PolicyFile {
+/** Throws a Failure where it is no policy. */
+export function readPolicyFile(path: string): PolicyFile {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');

@@ -6,8 +6,19 @@ export interface Interval {
   readonly high: number;
 }
 
+/** What is drawn at once: all of a package; of a single package, each cursor. */
+export function drawnTogether<Row>(rows: readonly Row[], packageIdxOf: (row: Row) => number): Row[][] {
+  const groups = new Map<number, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(packageIdxOf(row));
+    if (group) group.push(row);
+    else groups.set(packageIdxOf(row), [row]);
+  }
+  return groups.size > 1 ? [...groups.values()] : rows.map((row) => [row]);
+}
+
 /**
- * Paired bootstrap over groups (packages): the 95 % percentile interval of Σ difference ÷ Σ size, whole groups drawn
+ * Paired bootstrap over groups (packages, or the cursors of a single one): the 95 % percentile interval of Σ difference ÷ Σ size, whole groups drawn
  * with replacement.
  */
 export function pairedBootstrap(

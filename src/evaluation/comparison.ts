@@ -1,4 +1,4 @@
-import { type Interval, pairedBootstrap } from './bootstrap.ts';
+import { drawnTogether, type Interval, pairedBootstrap } from './bootstrap.ts';
 import type { LineResult } from './metrics.ts';
 import { simulatedReward } from './typist.ts';
 
@@ -8,7 +8,7 @@ export interface GoalPair {
   readonly against: string;
 }
 
-/** How much one contender differs from another at the cursors of both, with 95 % intervals over packages. */
+/** How much one contender differs from another at the cursors of both, with 95 % intervals over packages, or over the cursors of a single one. */
 export interface Comparison extends GoalPair {
   /** Per symbol of the targets; less is better. */
   readonly bitsPerByte: Interval;
@@ -45,11 +45,10 @@ function comparePair(lines: Lines, { name, against }: GoalPair, seed: number): C
     return line && other ? [{ line, other }] : [];
   });
   if (rows.length === 0) return undefined;
-  const packageIdxs = [...new Set(rows.map(({ line }) => line.packageIdx))];
-  const packages = packageIdxs.map((packageIdx) => rows.filter(({ line }) => line.packageIdx === packageIdx));
+  const groups = drawnTogether(rows, ({ line }) => line.packageIdx);
   const interval = (of: (line: LineResult) => number, size: (line: LineResult) => number) =>
     pairedBootstrap(
-      packages.map((own) => ({
+      groups.map((own) => ({
         difference: own.reduce((sum, { line, other }) => sum + of(line) - of(other), 0),
         size: own.reduce((sum, { line }) => sum + size(line), 0),
       })),

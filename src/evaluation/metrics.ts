@@ -1,4 +1,4 @@
-import { type Interval, pairedBootstrap } from './bootstrap.ts';
+import { drawnTogether, type Interval, pairedBootstrap } from './bootstrap.ts';
 import type { Cost, Outcome } from './contender.ts';
 import { editSimilarity, judge, lexemes, simulatedReward } from './typist.ts';
 
@@ -30,7 +30,7 @@ export interface Metrics {
   readonly reward: number;
   /** The same at fixed rates of shown cursors, the surest first. */
   readonly atShownRate: Readonly<Record<'25' | '50' | '100', ShownMetrics>>;
-  /** 95 %, bootstrap over packages. */
+  /** 95 %, bootstrap over packages, or over the cursors of a single one. */
   readonly intervals: Readonly<Record<'bitsPerByte' | 'exactLine' | 'reward', Interval>>;
   readonly latencyMs: { readonly p50: number; readonly p95: number };
   readonly forwardsPerByte: number;
@@ -73,11 +73,10 @@ export function summarise(lines: readonly LineResult[], costs: readonly Cost[]):
       keystrokesSaved: saved(top),
     };
   };
-  const packageIdxs = [...new Set(rows.map(({ packageIdx }) => packageIdx))];
-  const packages = packageIdxs.map((packageIdx) => rows.filter((row) => row.packageIdx === packageIdx));
+  const groups = drawnTogether(rows, ({ packageIdx }) => packageIdx);
   const interval = (of: (row: Row) => number, size: (row: Row) => number = () => 1) =>
     pairedBootstrap(
-      packages.map((own) => ({
+      groups.map((own) => ({
         difference: own.reduce((sum, row) => sum + of(row), 0),
         size: own.reduce((sum, row) => sum + size(row), 0),
       })),

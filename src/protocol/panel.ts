@@ -40,6 +40,7 @@ export interface PanelTexts {
   readonly notTakingPart: string;
   readonly latency: string;
   readonly latencyParts: string;
+  readonly usualLatency: string;
   readonly nothingShown: string;
   readonly policy: string;
   readonly learningOff: string;

@@ -181,7 +181,7 @@ function aboutMember(member: MemberStatus, texts: PanelTexts): string {
     texts.memberKinds[member.kind],
     texts.memberStates[member.state],
     ...(member.sizeBytes > 0 ? [formatBytes(member.sizeBytes, locale)] : []),
-    ...(latencyMs === null ? [] : [fill(texts.latency, formatMilliseconds(latencyMs.p50, locale))]),
+    ...(latencyMs === null ? [] : [fill(texts.usualLatency, formatMilliseconds(latencyMs.p50, locale))]),
   ].join(' · ');
 }
 

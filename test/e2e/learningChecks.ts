@@ -65,6 +65,7 @@ export const learningChecks: Readonly<Record<string, (workbench: Workbench) => P
       const row = (await rows.filter({ hasText: 'Version 1' }).textContent()) ?? '';
       matches(row, /on trial · trained/);
       matches(row, /Not enough evidence yet: \d+ of 20 completions, \d+ of 50 texts/);
+      await delay(300); // until the list has faded in
       await workbench.page.screenshot({ path: join(artefacts, 'learned.png') });
       await workbench.page.keyboard.press('Escape');
     },

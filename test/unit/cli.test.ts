@@ -60,7 +60,10 @@ describe('wrong usage ends with code 2, a reason and a hint', () => {
     [['complete', 'a.ts', '--line', '1', '--column', '1', '--combiner', 'sum'], /linear or geometric/],
     [['complete', 'a.ts', '--line', '1', '--column', '1', '--policy', 'best'], /no policy "best"/],
     [['complete', 'a.ts', '--line', '1', '--column', '1', '--colour'], /Unknown option '--colour'\.$/],
-    [['complete', 'a.ts', '--line', '--column', '1'], /^consort: Option '--line' lacks its value\.$/],
+    [
+      ['complete', 'a.ts', '--line', '--column', '1'],
+      /^consort: Option '--line' lacks its value, which cannot begin with a dash\.$/,
+    ],
   ];
   test.each(cases)('%j', async (args, reason) => {
     const { status, stdout, stderr } = await consort(...args);
@@ -206,10 +209,21 @@ describe('with the bundled members', () => {
     expect(learned).toMatchObject({ text: hedge.text, policy: { name: 'own', version: '1' } });
     const broken = await consort('complete', path, ...at, '--policy', file('broken.json', '{'));
     expect(broken).toMatchObject({
-      status: 0,
-      stderr: expect.stringMatching(
-        /^warn: The policy .*broken\.json cannot be used\. .*Hedge sets the weights/,
-      ),
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/broken\.json cannot be used\. It is not JSON, .*choose another policy/),
+    });
+    const forOthers = untrainedPolicy(['somebody', 'else']);
+    const unfit = await consort(
+      'complete',
+      path,
+      ...at,
+      '--policy',
+      file('unfit.json', formatPolicyFile(forOthers)),
+    );
+    expect(unfit).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^consort: --policy: The policy ppo does not know the member /),
     });
     const [withoutId] = ids;
     const rest = await complete('--without', withoutId);
