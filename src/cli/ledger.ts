@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
-import { eraseLedger } from '../server/ledger/erase.ts';
+import { type Erasure, eraseLedger } from '../server/ledger/erase.ts';
 import { exportLines } from '../server/ledger/exportLedger.ts';
-import { type Ledger, openLedger } from '../server/ledger/ledger.ts';
+import { type Ledger, ledgerDefaults, openLedger } from '../server/ledger/ledger.ts';
 import { defaultLedgerPath } from '../server/ledger/location.ts';
+import { identify } from '../server/ledger/openFile.ts';
 import type { Result } from '../server/ledger/problems.ts';
 import { type Group, type LedgerStats, ledgerStats } from '../server/ledger/stats.ts';
 import { parseOptions, resolvePath } from './arguments.ts';
@@ -18,10 +19,11 @@ const help = `Usage: consort ledger stats [options]
 The ledger is where Consort keeps what it learns from: numbers about completions and what became of them, never
 source text. It exists only if learning was switched on.
 
-stats   what is in it
+stats   what is in it; only reads
 export  everything in it as JSON lines: policy versions, completions with their steps and outcomes, and the scores
-        of surviving text
-erase   removes all of it for good, the learned policies included; editors that use it go on
+        of surviving text; only reads
+erase   removes all of it for good, the learned policies included; editors that use it go on. A file that is no ledger
+        is left as it is
 
   --ledger FILE  the ledger; by default ledger.sqlite in the folder $CONSORT_STORAGE or, without that, in the
                  platform's folder for data. VS Code keeps its own, User/globalStorage/consort.consort/ledger.sqlite
@@ -54,6 +56,8 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     out: values.out,
     format: values.json ? 'json' : 'text',
   } satisfies Options;
+  if (options.out !== undefined && isSameFile(resolvePath(options.out), options.path))
+    throw new UsageError('--out would overwrite the ledger', hint);
   const [action, ...rest] = positionals;
   if (action === undefined) throw new UsageError('say what to do', hint);
   if (rest.length > 0 || !Object.hasOwn(actions, action))
@@ -64,20 +68,36 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
 
 const actions: Readonly<Record<string, (options: Options, terminal: Terminal) => Promise<void>>> = {
   stats: async ({ path, out, format }, terminal) => {
-    const stats = valueOrFailure(withLedger(await openForPerson(path, terminal), ledgerStats));
+    const stats = valueOrFailure(withLedger(await openToRead(path), ledgerStats), path);
     await writeResult(terminal, format === 'json' ? toJson({ path, ...stats }) : statsText(path, stats), out);
   },
   export: exportTo,
   erase: async ({ path, out, format }, terminal) => {
-    const { bytes, left } = await eraseLedger(path);
+    const { bytes, left, refused } = await eraseFor(path);
     const text = bytes === 0 ? `There was no ledger at ${path}.\n` : `Erased ${path}, ${kilobytes(bytes)}.\n`;
     await writeResult(terminal, format === 'json' ? toJson({ path, bytes, left }) : text, out);
-    if (left.length > 0)
+    if (refused.length > 0)
+      terminal.stderr(`Left as they are, not recognisable as ledgers: ${refused.join(', ')}.\n`);
+    const failed = left.filter((file) => !refused.includes(file));
+    if (failed.length > 0)
       throw new Failure(
-        `cannot remove ${left.join(', ')}: close the editors that have it open, and erase again.`,
+        `cannot remove ${failed.join(', ')}: close the editors that have it open, and erase again.`,
       );
   },
 };
+
+async function eraseFor(path: string): Promise<Erasure> {
+  const isOwn = path === defaultLedgerPath(process.env, process.platform);
+  const erasure = await eraseLedger(path, { ...ledgerDefaults, place: isOwn ? 'own' : 'elsewhere' });
+  if (erasure.refused.includes(path)) throw notLedger(path);
+  return erasure;
+}
+
+function notLedger(path: string): Failure {
+  return new Failure(
+    `${path} is not a ledger of Consort; nothing was changed. Name the ledger with --ledger FILE; consort ledger --help says where ledgers lie.`,
+  );
+}
 
 async function confirmErasure(path: string): Promise<void> {
   if (!process.stdin.isTTY) throw new UsageError('erase needs --yes where nobody can be asked', hint);
@@ -89,7 +109,12 @@ async function confirmErasure(path: string): Promise<void> {
 
 /** A line at a time: a ledger may be larger than a string can be. */
 async function exportTo({ path, out, format }: Options, terminal: Terminal): Promise<void> {
-  const opened = valueOrFailure(await openForPerson(path, terminal));
+  const opened = valueOrFailure(await openToRead(path), path);
+  // Before the file it is written to loses what is in it.
+  valueOrFailure(
+    opened.read(() => null),
+    path,
+  );
   const outPath = out === undefined ? undefined : resolvePath(out);
   const file =
     outPath === undefined
@@ -108,7 +133,7 @@ async function exportTo({ path, out, format }: Options, terminal: Terminal): Pro
     let separator = separate.first;
     for (let line = lines.next(); ; line = lines.next()) {
       if (line.done) {
-        if (line.value !== null) throw new Failure(line.value.message);
+        if (line.value !== null) valueOrFailure({ problem: line.value }, path);
         break;
       }
       await write(separator + JSON.stringify(line.value));
@@ -121,8 +146,9 @@ async function exportTo({ path, out, format }: Options, terminal: Terminal): Pro
   }
 }
 
-function openForPerson(path: string, terminal: Terminal): Promise<Result<Ledger>> {
-  return openLedger(path, { onNotice: (notice) => terminal.stderr(`${notice}\n`) });
+/** The path may name anything, by mistake. */
+function openToRead(path: string): Promise<Result<Ledger>> {
+  return openLedger(path, { access: 'readOnly' });
 }
 
 function withLedger<Value>(opened: Result<Ledger>, work: (ledger: Ledger) => Result<Value>): Result<Value> {
@@ -134,7 +160,8 @@ function withLedger<Value>(opened: Result<Ledger>, work: (ledger: Ledger) => Res
   }
 }
 
-function valueOrFailure<Value>(result: Result<Value>): Value {
+function valueOrFailure<Value>(result: Result<Value>, path: string): Value {
+  if (result.problem?.kind === 'notLedger') throw notLedger(path);
   if (result.problem) throw new Failure(result.problem.message);
   return result.value;
 }
@@ -169,6 +196,10 @@ function statsText(path: string, stats: LedgerStats): string {
 function groups(all: readonly Group[]): string {
   const each = all.map(({ name, completions, accepted }) => `${name} ${accepted} of ${completions} accepted`);
   return each.join(', ') || 'none';
+}
+
+function isSameFile(one: string, other: string): boolean {
+  return one === other || (identify(one) !== null && identify(one) === identify(other));
 }
 
 function kilobytes(bytes: number): string {

@@ -89,7 +89,7 @@ export type ManifestResult =
 /** Reads a member's manifest and checks every file against it: present, of the right size, with the right sha256. */
 export async function loadMemberManifest(folder: string, signal?: AbortSignal): Promise<ManifestResult> {
   try {
-    const manifest = await readManifest(folder);
+    const manifest = await readMemberManifest(folder);
     for (const file of manifest.files) await checkFile(folder, file, signal);
     return { manifest };
   } catch (error) {
@@ -98,7 +98,8 @@ export async function loadMemberManifest(folder: string, signal?: AbortSignal): 
   }
 }
 
-async function readManifest(folder: string): Promise<MemberManifest> {
+/** The manifest alone, its files unseen. Rejects with a MemberError where it cannot be used. */
+export async function readMemberManifest(folder: string): Promise<MemberManifest> {
   const file = path.join(folder, memberManifestFile);
   const name = path.basename(folder);
   let text: string;

@@ -1,16 +1,13 @@
 import {
+  type CancellationToken,
   type Connection,
   DidChangeWatchedFilesNotification,
   type InitializeParams,
   type InitializeResult,
-  type InlineCompletionItem,
-  type InlineCompletionParams,
-  InlineCompletionTriggerKind,
   MessageType,
   TextDocumentSyncKind,
   TextDocuments,
 } from 'vscode-languageserver';
-import type { TextDocument } from 'vscode-languageserver-textdocument';
 import * as z from 'zod';
 import { parseSettings, type Settings } from '../config/settings.ts';
 import {
@@ -23,12 +20,15 @@ import {
   ensembleStatus,
   eraseStored,
 } from '../protocol/messages.ts';
-import type { CompletionAnswer, CompletionRequest } from './engine.ts';
+import type { CompletionAnswer } from './engine.ts';
 import type { Ensemble, EnsembleOptions } from './ensemble.ts';
 import { followedDocuments } from './followedDocuments.ts';
+import { inlineCompletionParams, itemOf, requestOf, snapshot } from './inlineCompletion.ts';
 import { answerLearningRequests } from './learningRequests.ts';
 import type { Log } from './log.ts';
+import { createNotifier, send } from './notifier.ts';
 import { listenToOutcomes } from './outcomes.ts';
+import { initializedBefore, invalidParams, type Phase, whileServing } from './requestChecks.ts';
 import { summarise } from './status.ts';
 
 export interface LanguageServerOptions {
@@ -49,10 +49,16 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
   let ensemble: Ensemble | undefined;
   let settings = parseSettings(undefined).settings;
   let nCompleting = 0;
+  /** What the editor can tell of, by its own account. */
   let watchesFiles = false;
+  let changesFolders = false;
+  let isInitialized = false;
   let closed: Promise<void> | undefined;
 
+  const serving = whileServing(phase);
+
   connection.onInitialize((params) => {
+    if (phase() !== 'uninitialized') return initializedBefore();
     const parsed = initializationOptions.safeParse(params.initializationOptions ?? {});
     if (!parsed.success) log.warn(`initializationOptions are ignored: ${z.prettifyError(parsed.error)}`);
     const initial = parsed.data ?? {};
@@ -74,12 +80,17 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
       memberDeadlineMs,
       onChange: () => tellStatus(),
     });
-    watchesFiles = params.capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration === true;
+    checkSettings(ensemble);
+    const { workspace } = params.capabilities;
+    watchesFiles = workspace?.didChangeWatchedFiles?.dynamicRegistration === true;
+    changesFolders = workspace?.workspaceFolders === true;
     return capabilities(options.version);
   });
   connection.onInitialized(() => {
+    isInitialized = true;
     tellStatus();
     if (watchesFiles) watchFiles(connection, log);
+    if (!changesFolders) return;
     connection.workspace.onDidChangeWorkspaceFolders(({ added, removed }) => {
       ensemble?.changeFolders(
         added.map(({ uri }) => uri),
@@ -91,7 +102,9 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
     const pushed = z.object({ consort: z.unknown() }).safeParse(params.settings);
     if (!pushed.success) return;
     settings = read(pushed.data.consort);
-    ensemble?.configure(settings);
+    if (ensemble === undefined) return;
+    ensemble.configure(settings);
+    checkSettings(ensemble);
     tellStatus();
   });
 
@@ -101,7 +114,9 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
     ensemble?.learning.closed(document.uri);
   });
 
-  connection.languages.inlineCompletion.on(async (params, token) => {
+  const complete = async (given: unknown, token: CancellationToken) => {
+    const { data: params, error: misfit } = inlineCompletionParams.safeParse(given);
+    if (misfit) return invalidParams(misfit);
     const document = documents.get(params.textDocument.uri);
     if (document === undefined || ensemble === undefined || token.isCancellationRequested) return null;
     const controller = new AbortController();
@@ -124,17 +139,33 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
       nCompleting--;
       tellStatus();
     }
-  });
+  };
 
+  connection.languages.inlineCompletion.on(serving(complete));
   connection.onDidChangeWatchedFiles(({ changes }) => ensemble?.filesChanged(changes.map(({ uri }) => uri)));
-  connection.onRequest(eraseStored, () => ensemble?.erase() ?? null);
-  connection.onRequest(ensembleStatus, () => (ensemble ? statusOf(ensemble) : null));
-  answerLearningRequests(connection, () => ensemble?.learning);
-  const countsInWords = listenToOutcomes(connection, log, (id, told) => ensemble?.learning.told(id, told));
-  connection.onShutdown(close);
+  connection.onRequest(
+    eraseStored,
+    serving(() => ensemble?.erase() ?? null),
+  );
+  connection.onRequest(
+    ensembleStatus,
+    serving(() => (ensemble ? statusOf(ensemble) : null)),
+  );
+  answerLearningRequests(connection, serving, () => ensemble?.learning);
+  const countsInWords = listenToOutcomes(connection, {
+    log,
+    serving,
+    onTold: (id, told) => ensemble?.learning.told(id, told),
+  });
+  connection.onShutdown(serving(close));
   documents.listen(connection);
   connection.listen();
   return { close };
+
+  function phase(): Phase {
+    if (closed !== undefined) return 'shutDown';
+    return ensemble === undefined ? 'uninitialized' : 'serving';
+  }
 
   /** Whoever asks again waits for the same end. */
   function close(): Promise<void> {
@@ -162,8 +193,22 @@ export function serve(options: LanguageServerOptions): { readonly close: () => P
     return parsed.settings;
   }
 
+  /** Says what no schema can see: a policy that cannot be used, members that are not there. */
+  function checkSettings({ engine }: Ensemble): void {
+    const { members, policy } = engine.status();
+    if (policy.message !== undefined) {
+      const message = { type: MessageType.Warning, message: policy.message };
+      repeatedly.send('window/showMessage', message, 'policy');
+    }
+    const unknown = settings.disabledMembers.filter((id) => members.every((member) => member.id !== id));
+    if (!repeatedly.isNews('disabledMembers', unknown) || unknown.length === 0) return;
+    const ids = members.map(({ id }) => id).join(', ');
+    log.warn(`consort.disabledMembers names what is no member: ${unknown.join(', ')}. Members: ${ids}.`);
+  }
+
+  /** Before `initialized` an editor need not understand it. */
   function tellStatus(): void {
-    if (ensemble === undefined) return;
+    if (ensemble === undefined || !isInitialized) return;
     const status = statusOf(ensemble);
     repeatedly.send(didChangeEnsemble, status);
     repeatedly.send(
@@ -210,68 +255,7 @@ function foldersOf({ workspaceFolders, rootUri }: InitializeParams): readonly st
   return rootUri ? [rootUri] : [];
 }
 
-function snapshot(document: TextDocument) {
-  return { uri: document.uri, languageId: document.languageId, text: document.getText() };
-}
-
-function requestOf(document: TextDocument, { position, context }: InlineCompletionParams): CompletionRequest {
-  const selected = context.selectedCompletionInfo;
-  return {
-    ...snapshot(document),
-    offset: document.offsetAt(position),
-    isExplicit: context.triggerKind === InlineCompletionTriggerKind.Invoked,
-    ...(selected && {
-      selected: {
-        start: document.offsetAt(selected.range.start),
-        end: document.offsetAt(selected.range.end),
-        text: selected.text,
-      },
-    }),
-  };
-}
-
-function itemOf(
-  document: TextDocument,
-  id: string,
-  item: NonNullable<CompletionAnswer['item']>,
-): InlineCompletionItem {
-  return {
-    insertText: item.insertText,
-    range: { start: document.positionAt(item.start), end: document.positionAt(item.end) },
-    command: { title: '', command: acceptCommand, arguments: [id] },
-  };
-}
-
 function describe({ report }: CompletionAnswer): string {
   const outcome = report.noCompletionReason ?? `${report.text.length} characters, ${report.stopReason}`;
   return `${report.languageId}: ${outcome}, ${report.latencyMs.total.toFixed(0)} ms`;
-}
-
-/** An editor that has gone away needs no notification: a connection that is closed throws or rejects. */
-export async function send(
-  connection: Pick<Connection, 'sendNotification'>,
-  method: string,
-  payload: object,
-): Promise<void> {
-  try {
-    await connection.sendNotification(method, payload);
-  } catch {
-    // Nobody is there to be told.
-  }
-}
-
-/** Sends what is the same as the last time only once. */
-function createNotifier(connection: Connection) {
-  const last = new Map<string, string>();
-  const isNews = (channel: string, payload: unknown) => {
-    const text = JSON.stringify(payload);
-    if (last.get(channel) === text) return false;
-    last.set(channel, text);
-    return true;
-  };
-  return {
-    send(method: string, payload: object): void {
-      if (isNews(method, payload)) void send(connection, method, payload);
-    },
-  };
 }

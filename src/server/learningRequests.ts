@@ -15,11 +15,16 @@ import {
 import type { Learning } from './learning/learning.ts';
 import { choose, erase, exportTo, report } from './learning/requests.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import type { WhileServing } from './requestChecks.ts';
 
 /** Answers what a person asks about learning. */
-export function answerLearningRequests(connection: Connection, learning: () => Learning | undefined): void {
+export function answerLearningRequests(
+  connection: Connection,
+  serving: WhileServing,
+  learning: () => Learning | undefined,
+): void {
   const on = <Value>(method: string, run: (given: unknown) => Promise<LearningAnswer<Value>>) =>
-    connection.onRequest<LearningAnswer<Value>, void>(method, run);
+    connection.onRequest<LearningAnswer<Value>, void>(method, serving(run));
   on(setConsent, (given: unknown) =>
     answer(
       given,

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MemberError } from '../config/memberError.ts';
 import { type MemberManifest, memberManifestFile, memberManifestSchema } from '../config/memberManifest.ts';
 
 /** A folder that holds a member, and what can be told of it without loading it. */
@@ -31,6 +32,19 @@ export function findMembers(membersPath: string): readonly MemberFolder[] {
     .map((name) => join(membersPath, name))
     .filter((folder) => existsSync(join(folder, memberManifestFile)))
     .map(describe);
+}
+
+/** Why the member there is left out, however good its files are: one before it has its id. */
+export function duplicateProblem(
+  members: readonly MemberFolder[],
+  memberIdx: number,
+): MemberError | undefined {
+  const { id, folder } = members[memberIdx];
+  if (members.findIndex((other) => other.id === id) === memberIdx) return undefined;
+  return new MemberError(
+    `There is another member with the id ${id}`,
+    `Give one of them another id in ${join(folder, memberManifestFile)}, or take this folder away.`,
+  );
 }
 
 function describe(folder: string): MemberFolder {

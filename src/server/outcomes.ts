@@ -11,6 +11,7 @@ import {
 } from '../protocol/messages.ts';
 import type { Told } from './learning/watch.ts';
 import type { Log } from './log.ts';
+import { invalidParams, type WhileServing } from './requestChecks.ts';
 
 /**
  * Takes what editors tell of a completion, checks it, counts it and hands it on before it is acknowledged. The returned
@@ -18,9 +19,13 @@ import type { Log } from './log.ts';
  */
 export function listenToOutcomes(
   connection: Connection,
-  log: Log,
-  onTold: (id: string, told: Told) => void,
+  options: {
+    readonly log: Log;
+    readonly serving: WhileServing;
+    readonly onTold: (id: string, told: Told) => void;
+  },
 ): () => string {
+  const { log, serving, onTold } = options;
   const counts: Record<Told['kind'], number> = {
     shown: 0,
     accepted: 0,
@@ -72,15 +77,21 @@ export function listenToOutcomes(
     ),
   );
   const takeAccepted = take(z.tuple([z.string()], z.unknown()), ([id]) => [id, { kind: 'accepted' }]);
-  connection.onExecuteCommand((params) => {
-    if (params.command === acceptCommand) takeAccepted(params.arguments ?? []);
-    return null;
-  });
+  connection.onExecuteCommand(
+    serving((given: unknown) => {
+      const { data, error } = executeCommandParams.safeParse(given);
+      if (error) return invalidParams(error);
+      if (data.command === acceptCommand) takeAccepted(data.arguments ?? []);
+      return null;
+    }),
+  );
   return () =>
     Object.entries(counts)
       .map(([kind, count]) => `${count} ${kind === 'partlyAccepted' ? 'partly accepted' : kind}`)
       .join(', ');
 }
+
+const executeCommandParams = z.object({ command: z.string(), arguments: z.array(z.unknown()).nullish() });
 
 /** The part of an item that identifies it: its command carries the completion's id. */
 const item = z.object({

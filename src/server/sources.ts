@@ -1,10 +1,10 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import '../config/noTelemetry.ts';
 import { MemberError } from '../config/memberError.ts';
 import type { Settings } from '../config/settings.ts';
 import { startRemoteMember } from '../lm/remoteMember.ts';
 import type { Library } from './library.ts';
-import { bundledMembersPath, findMembers, type MemberFolder } from './memberFolders.ts';
+import { bundledMembersPath, duplicateProblem, findMembers, type MemberFolder } from './memberFolders.ts';
 import type { MemberSource } from './memberHost.ts';
 
 const isBuilt = !import.meta.url.endsWith('.ts');
@@ -35,8 +35,8 @@ export function neuralSources(
     find(settings.membersPath, 'Correct the setting consort.membersPath, or empty it.');
   }
   const members = found.map((member, i) => {
-    const isTaken = found.findIndex((other) => other.id === member.id) < i;
-    return isTaken ? duplicate(member) : neuralSource(member);
+    const problem = duplicateProblem(found, i);
+    return problem ? duplicate(member, problem) : neuralSource(member);
   });
   return [...members, ...unreadable];
 }
@@ -77,13 +77,8 @@ function neuralSource({ folder, id, name, languages, bytes }: MemberFolder): Mem
   };
 }
 
-function duplicate(member: MemberFolder): MemberSource {
-  const { folder, id } = member;
-  const error = new MemberError(
-    `There is another member with the id ${id}`,
-    `Give one of them another id in ${join(folder, 'member.json')}, or take this folder away.`,
-  );
-  return { ...neuralSource(member), id: folder, start: () => Promise.reject(error) };
+function duplicate(member: MemberFolder, problem: MemberError): MemberSource {
+  return { ...neuralSource(member), id: member.folder, start: () => Promise.reject(problem) };
 }
 
 function unreadableFolder(folder: string, error: unknown, hint: string): MemberSource {

@@ -134,7 +134,8 @@ function toyEnsemble(
     engine,
     library,
     learning,
-    changeFolders: () => {},
+    changeFolders: (added: readonly string[], removed: readonly string[]) =>
+      void calls.push(`folders +${added} -${removed}`),
     filesChanged: (uris: readonly string[]) => void calls.push(`changed ${uris}`),
     erase: async () => ({ erased: [{ kind: 'index', bytes: 7 } as const], problems: [] }),
     configure(settings: EnsembleOptions['settings']) {

@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import {
   createProtocolConnection,
+  ErrorCodes,
   type InitializeResult,
   IPCMessageReader,
   IPCMessageWriter,
@@ -15,7 +16,12 @@ import {
   StreamMessageWriter,
 } from 'vscode-languageserver/node';
 import type { CompletionReport } from '../../src/protocol/completion.ts';
-import { didChangeEnsemble, didComplete, type EnsembleStatus } from '../../src/protocol/messages.ts';
+import {
+  didChangeEnsemble,
+  didChangeStatus,
+  didComplete,
+  type EnsembleStatus,
+} from '../../src/protocol/messages.ts';
 
 const main = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url));
 const timeoutMs = 60_000;
@@ -103,6 +109,38 @@ test(
 );
 
 test(
+  'what comes too early or too late is refused, and nothing of ours is sent before initialized',
+  async () => {
+    const { connection, exited } = start('stdio');
+    const told: string[] = [];
+    connection.onUnhandledNotification(({ method }) => void told.push(method));
+    const code = (method: string, params?: object): Promise<number | undefined> =>
+      connection.sendRequest(method, params).then(
+        () => undefined,
+        (error) => error.code,
+      );
+    expect(await code('consort/status')).toBe(ErrorCodes.ServerNotInitialized);
+    expect(await code('consort/setConsent', { granted: true })).toBe(ErrorCodes.ServerNotInitialized);
+    await initialize(connection);
+    expect(await code('consort/status')).toBeUndefined();
+    expect(told.filter((method) => !method.startsWith('window/'))).toEqual([]);
+    expect(await code('initialize', { processId: null, rootUri: null, capabilities: {} })).toBe(
+      ErrorCodes.InvalidRequest,
+    );
+    await connection.sendNotification('initialized', {});
+    expect(await code('consort/status')).toBeUndefined();
+    expect(told).toEqual(expect.arrayContaining([didChangeEnsemble, didChangeStatus]));
+
+    await connection.sendRequest('shutdown');
+    expect(await code('consort/status')).toBe(ErrorCodes.InvalidRequest);
+    expect(await code('workspace/executeCommand', { command: 'x' })).toBe(ErrorCodes.InvalidRequest);
+    await connection.sendNotification('exit');
+    expect(await exited).toEqual([0, null]);
+  },
+  timeoutMs,
+);
+
+test(
   'what it has indexed outlives it, in the folder that the editor gave',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'consort-process-'));
@@ -162,12 +200,43 @@ test(
   timeoutMs,
 );
 
-test('without a transport it says how to start it', async () => {
-  const child = spawn(process.execPath, [main]);
-  let errors = '';
+/** What a program says that is started by hand and given this as its input. */
+async function byHand(args: readonly string[], input = '') {
+  const child = spawn(process.execPath, [main, ...args]);
+  let [output, errors] = ['', ''];
+  child.stdout.on('data', (data: Buffer) => {
+    output += data;
+  });
   child.stderr.on('data', (data: Buffer) => {
     errors += data;
   });
-  expect(await once(child, 'exit')).toEqual([2, null]);
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
+  const [code] = await once(child, 'close');
+  return { code, output, errors };
+}
+
+test('without a transport it says how to start it', async () => {
+  const { code, errors } = await byHand([]);
+  expect(code).toBe(2);
   expect(errors).toMatch(/--stdio/);
 }, 20_000);
+
+test('help names the file as it was started', async () => {
+  const help = expect.stringMatching(/^Usage: node src[\\/]server[\\/]main\.ts --stdio/);
+  expect(await byHand(['--help'])).toEqual({ code: 0, output: help, errors: '' });
+}, 20_000);
+
+test.each([
+  ['no header', 'secret\n', /^Standard input ended before .*\n$/],
+  ['a header without a length', 'secret: 1\r\n\r\n', /^What came .* is no message .*\n$/],
+  ['no JSON', 'Content-Length: 6\r\n\r\nsecret', /^What came .* is no message .*\n$/],
+])(
+  'input that is no protocol ends it with one line: %s',
+  async (_, input, line) => {
+    const said = await byHand(['--stdio'], input);
+    expect(said).toEqual({ code: 1, output: '', errors: expect.stringMatching(line) });
+    expect(said.errors).not.toMatch(/secret/);
+  },
+  20_000,
+);

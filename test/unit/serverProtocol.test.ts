@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { CancellationTokenSource, LSPErrorCodes } from 'vscode-languageserver/node';
+import { CancellationTokenSource, ErrorCodes, LSPErrorCodes } from 'vscode-languageserver/node';
 import type { CompletionReport } from '../../src/protocol/completion.ts';
 import { acceptCommand } from '../../src/protocol/messages.ts';
 import { complete, endSessions, type Session, startSession, uri } from '../support/protocolSession.ts';
@@ -99,6 +99,43 @@ describe('completions over the protocol', () => {
   });
 });
 
+describe('parameters that are wrong are refused with the place', () => {
+  const check = async (method: string, params: object, place: RegExp) => {
+    const session = await startSession([toyMember('one', 'foo')], 'x');
+    const error = await session.client.sendRequest(method, params).catch((error: unknown) => error);
+    expect(error).toMatchObject({ code: ErrorCodes.InvalidParams, message: expect.stringMatching(place) });
+    expect(await complete(session, 1)).toMatchObject([{ insertText: 'foo' }]);
+  };
+  const textDocument = { uri };
+  const position = { line: 0, character: 1 };
+
+  test('no document', () => check('textDocument/inlineCompletion', {}, /textDocument: .*position: /));
+  test('a negative line', () =>
+    check(
+      'textDocument/inlineCompletion',
+      { textDocument, position: { line: -1, character: 0 }, context: { triggerKind: 2 } },
+      /position\.line: /,
+    ));
+  test('no context', () => check('textDocument/inlineCompletion', { textDocument, position }, /context: /));
+  test('a command without a name', () => check('workspace/executeCommand', {}, /command: /));
+});
+
+describe('folders of the workspace', () => {
+  const change = {
+    event: { added: [{ uri: 'file:///b', name: 'b' }], removed: [{ uri: 'file:///folder', name: 'folder' }] },
+  };
+  test.each([
+    ['are followed where the editor can tell of changes', { workspace: { workspaceFolders: true } }, true],
+    ['are as they were where it cannot, and nothing is said of it', {}, false],
+  ])('%s', async (_, capabilities, isFollowed) => {
+    const session = await startSession([], 'x', {}, capabilities);
+    await session.client.sendNotification('workspace/didChangeWorkspaceFolders', change);
+    await session.client.sendRequest('consort/status');
+    expect(session.library.includes('folders +file:///b -file:///folder')).toBe(isFollowed);
+    expect(session.received.filter(({ method }) => method === 'window/logMessage')).toEqual([]);
+  });
+});
+
 describe('settings', () => {
   test('an invalid one is named in a warning, once', async () => {
     const session = await startSession([toyMember('one', 'foo')], 'x', { combiner: 'sum' });
@@ -107,6 +144,30 @@ describe('settings', () => {
     await complete(session, 1);
     const warnings = session.received.filter(({ method }) => method === 'window/showMessage');
     expect(warnings).toMatchObject([{ params: { message: expect.stringContaining('consort.combiner') } }]);
+  });
+
+  test('a policy that cannot be used is told in a warning, once', async () => {
+    const settings = { policyPath: '/nowhere/policy.json' };
+    const session = await startSession([toyMember('one', 'foo')], 'x', settings);
+    const change = { settings: { consort: { ...settings, combiner: 'sum' } } };
+    await session.client.sendNotification('workspace/didChangeConfiguration', change);
+    await complete(session, 1);
+    const warnings = session.received.filter(({ method }) => method === 'window/showMessage');
+    expect(warnings).toMatchObject([
+      { params: { type: 2, message: expect.stringMatching(/\/nowhere\/policy\.json cannot be read/) } },
+      { params: { message: expect.stringContaining('consort.combiner') } },
+    ]);
+  });
+
+  test('a member to leave out that is none is named in the log, once', async () => {
+    const settings = { policy: 'hedge', disabledMembers: ['nobody', 'one'] };
+    const session = await startSession([toyMember('one', 'foo')], 'x', settings);
+    const change = { settings: { consort: { ...settings, minimumConfidence: 0.2 } } };
+    await session.client.sendNotification('workspace/didChangeConfiguration', change);
+    await session.client.sendRequest('consort/status');
+    expect(session.log.filter((line) => line.startsWith('warn'))).toEqual([
+      'warn: consort.disabledMembers names what is no member: nobody. Members: one.',
+    ]);
   });
 
   test('take effect when they change', async () => {

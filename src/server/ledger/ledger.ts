@@ -1,5 +1,6 @@
 import { latestVersion, versionOf } from './migrations.ts';
 import { identify, type OpenFile, type OpenOptions, openFile, type Sqlite } from './openFile.ts';
+import { openUnchanged } from './openUnchanged.ts';
 import { type LedgerProblem, problem, problemOf, type Result } from './problems.ts';
 import { type Session, transaction } from './session.ts';
 
@@ -8,6 +9,8 @@ export interface LedgerOptions extends Pick<OpenOptions, 'busyTimeoutMs' | 'onNo
   readonly loadSqlite: () => Promise<Sqlite>;
   /** After a failed attempt to open it, the next one is made no sooner, in milliseconds. */
   readonly retryAfterMs: number;
+  /** 'readOnly': whatever is at the path stays as it is, to the byte; writing is a problem. */
+  readonly access: 'write' | 'readOnly';
 }
 
 export const ledgerDefaults: LedgerOptions = {
@@ -15,6 +18,7 @@ export const ledgerDefaults: LedgerOptions = {
   onNotice: () => undefined,
   loadSqlite: () => import('node:sqlite'),
   retryAfterMs: 10_000,
+  access: 'write',
 };
 
 export interface WriteOptions {
@@ -43,11 +47,11 @@ export async function openLedger(
  */
 export class Ledger {
   readonly path: string;
-  readonly #options: OpenOptions & Pick<LedgerOptions, 'retryAfterMs'>;
+  readonly #options: OpenOptions & Pick<LedgerOptions, 'retryAfterMs' | 'access'>;
   #file: OpenFile | null = null;
   #failure: { readonly result: ReturnType<typeof problem>; readonly at: number } | null = null;
 
-  constructor(path: string, options: OpenOptions & Pick<LedgerOptions, 'retryAfterMs'>) {
+  constructor(path: string, options: OpenOptions & Pick<LedgerOptions, 'retryAfterMs' | 'access'>) {
     this.path = path;
     this.#options = options;
   }
@@ -86,9 +90,11 @@ export class Ledger {
         const opened = this.#open(missing);
         if (opened.problem) return opened;
         try {
-          return { value: work(opened.value) };
+          const value = work(opened.value);
+          if (opened.value.isStale?.()) throw new StaleError();
+          return { value };
         } catch (error) {
-          if (!(error instanceof StaleError)) throw error;
+          if (!(error instanceof StaleError || opened.value.isStale?.())) throw error;
           this.close();
         }
       }
@@ -107,7 +113,10 @@ export class Ledger {
     if (identity === null && missing === 'report') return problem('absent', this.path);
     if (this.#failure !== null && performance.now() - this.#failure.at < this.#options.retryAfterMs)
       return this.#failure.result;
-    const opened = openFile(this.path, missing, this.#options);
+    const opened =
+      this.#options.access === 'readOnly'
+        ? openUnchanged(this.path, this.#options)
+        : openFile(this.path, missing, this.#options);
     this.#failure =
       opened.problem && isLasting(opened.problem) ? { result: opened, at: performance.now() } : null;
     if (opened.value) this.#file = opened.value;
@@ -128,5 +137,5 @@ function isLasting({ kind }: LedgerProblem): boolean {
   return kind !== 'absent' && kind !== 'busy';
 }
 
-/** Another process has erased or migrated the open file. */
+/** Another process has erased or migrated the open file, or written to one that is only read. */
 class StaleError extends Error {}

@@ -125,6 +125,16 @@ ALTER TABLE outcomes ADD COLUMN agreed_length INTEGER;
 
 export const latestVersion = migrations.length;
 
+/** `PRAGMA application_id` of every ledger, "Cnst" in ASCII; those made before it was set have 0 until they are next opened. */
+export const applicationId = 0x436e7374;
+
+/** The tables that a ledger of that version has at least. */
+export function tablesOf(version: number): readonly string[] {
+  return migrations
+    .slice(0, version)
+    .flatMap((step) => [...step.matchAll(/CREATE TABLE (\w+)/g)].map(([, name]) => name));
+}
+
 /** What erasing leaves as `user_version` in a file that other windows may still have open. */
 export const erasedVersion = -1;
 
@@ -132,14 +142,19 @@ export function versionOf(session: Session): number {
   return session.first(z.object({ user_version: z.int() }), 'PRAGMA user_version')?.user_version ?? 0;
 }
 
-/** Brings a ledger to the version asked for, whole steps or none; another process may do the same meanwhile. */
+export function applicationIdOf(session: Session): number {
+  return session.first(z.object({ application_id: z.int() }), 'PRAGMA application_id')?.application_id ?? 0;
+}
+
+/** Brings a ledger to the version asked for and puts Consort's name to it, whole steps or none; another process may do the same meanwhile. */
 export function migrate(session: Session, toVersion = latestVersion): void {
   // One that needs nothing is not locked, and may be read-only.
-  if (versionOf(session) >= toVersion) return;
+  if (versionOf(session) >= toVersion && applicationIdOf(session) === applicationId) return;
   transaction(session, 'write', () => {
     for (let version = versionOf(session); version < toVersion; version++) {
       session.execute(migrations[version]);
       session.execute(`PRAGMA user_version = ${version + 1}`);
     }
+    session.execute(`PRAGMA application_id = ${applicationId}`);
   });
 }

@@ -11,19 +11,22 @@ import {
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import * as z from 'zod';
-import { erasedVersion, latestVersion, migrate, versionOf } from './migrations.ts';
+import { migrate } from './migrations.ts';
 import { problem, problemOf, type Result } from './problems.ts';
+import { kindOf } from './recognise.ts';
 import { Session } from './session.ts';
 
 /** The part of `node:sqlite` that is needed. */
 export interface Sqlite {
-  readonly DatabaseSync: new (path: string) => DatabaseSync;
+  readonly DatabaseSync: new (path: string, options?: { readonly readOnly: boolean }) => DatabaseSync;
 }
 
 export interface OpenFile {
   readonly session: Session;
   /** Which file it is: another one may take its place under the same path. */
   readonly identity: string;
+  /** Whether what was read since it was opened may mix two moments: others wrote meanwhile. Never, if left out. */
+  readonly isStale?: () => boolean;
 }
 
 export interface OpenOptions {
@@ -42,6 +45,8 @@ export const damagedMark = '.damaged-';
 
 /**
  * Opens the ledger, brings it to the latest version and checks it. A damaged one is moved aside, never deleted.
+ * So is what is no SQLite database at all; a database of another program is refused and left as it is, since that
+ * program may have it open.
  * @param missing what to do where there is none
  */
 export function openFile(path: string, missing: 'create' | 'report', options: OpenOptions): Result<OpenFile> {
@@ -96,11 +101,13 @@ function openExisting(path: string, missing: 'create' | 'report', options: OpenO
 
 /** Null where the session is ready. */
 function prepare(session: Session, path: string, missing: 'create' | 'report') {
-  const version = versionOf(session);
-  if (version > latestVersion) return problem('newerVersion', path);
-  if (version === erasedVersion && missing === 'report') return problem('absent', path);
+  const kind = kindOf(session);
+  if (kind === 'foreign') return problem('notLedger', path);
+  if (kind === 'newerLedger') return problem('newerVersion', path);
+  if (kind === 'damagedLedger') return problem('damaged', path);
+  if (kind === 'erasedLedger' && missing === 'report') return problem('absent', path);
   // Space that is freed can be given back; only an empty file still takes this.
-  if (version === 0) session.execute('PRAGMA auto_vacuum = INCREMENTAL');
+  if (kind === 'blank') session.execute('PRAGMA auto_vacuum = INCREMENTAL');
   useWriteAheadLog(session);
   session.execute(`
     -- A commit survives the end of the process, however it ends. It survives the loss of power from the next
@@ -112,7 +119,7 @@ function prepare(session: Session, path: string, missing: 'create' | 'report') {
     PRAGMA journal_size_limit = 4000000`);
   const check = session.first(z.object({ integrity_check: z.string() }), 'PRAGMA integrity_check(1)');
   if (check?.integrity_check !== 'ok') return problem('damaged', path);
-  if (version === erasedVersion) session.execute('PRAGMA user_version = 0');
+  if (kind === 'erasedLedger') session.execute('PRAGMA user_version = 0');
   migrate(session);
   return null;
 }

@@ -12,6 +12,10 @@ export type ProblemKind =
   /** Another process held it for longer than the busy timeout. */
   | 'busy'
   | 'damaged'
+  /** The file is something else. */
+  | 'notLedger'
+  /** Only to be read, but it has to be written first: an older version, or not closed in order. */
+  | 'needsEditor'
   | 'unreachable';
 
 export interface LedgerProblem {
@@ -40,7 +44,11 @@ const messages: Readonly<Record<ProblemKind, (path: string) => string>> = {
     `The disk is full: the ledger ${path} cannot grow, and nothing is recorded. Free some space, or shorten how long it is kept.`,
   busy: (path) => `The ledger ${path} is in use by another window. It will be tried again.`,
   damaged: (path) =>
-    `The ledger ${path} is damaged. Close the other windows, so that it can be moved aside, or erase it.`,
+    `The ledger ${path} is damaged. The editor moves it aside once no other window has it open; or erase it.`,
+  notLedger: (path) =>
+    `${path} is not a ledger of Consort; nothing was changed, and nothing is recorded while it lies there.`,
+  needsEditor: (path) =>
+    `The ledger ${path} is of an older version of Consort or was not closed in order; nothing was changed. Start the editor on it once, and try again.`,
   unreachable: (path) =>
     `The ledger ${path} cannot be opened: something else is in its place, or its disk fails. Nothing is recorded until that changes.`,
 };
