@@ -14,7 +14,7 @@ export function panelTexts(): PanelTexts {
     shareOfCompletion: l10n.t('{0} of the completion'),
     notTakingPart: l10n.t('took no part'),
     latency: l10n.t('{0} ms'),
-    usualLatency: l10n.t('usually {0} ms'),
+    usualLatency: l10n.t('≈ {0} ms'),
     latencyParts: l10n.t('{0} ms in all: {1} reading, {2} writing, {3} weighing'),
     nothingShown: l10n.t('Nothing just now: {0}'),
     policy: l10n.t('Weights: {0}'),
