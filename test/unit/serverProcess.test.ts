@@ -80,15 +80,30 @@ test(
 
     const line = 'export function firstElement(values) { return values[0]; }\n';
     const text = `${line.repeat(4)}export function firstEl`;
-    const textDocument = { uri: 'file:///sample.js', languageId: 'javascript', version: 1, text };
-    await connection.sendNotification('textDocument/didOpen', { textDocument });
-    const ask = () => {
-      const position = { line: 4, character: 23 };
-      const context = { triggerKind: 1 };
-      return connection.sendRequest('textDocument/inlineCompletion', { textDocument, position, context });
+    const open = async (uri: string, text: string) => {
+      const textDocument = { uri, languageId: 'javascript', version: 1, text };
+      await connection.sendNotification('textDocument/didOpen', { textDocument });
     };
-    expect(await ask()).toMatchObject([{ insertText: expect.stringMatching(/^ement\(values\)/) }]);
-    const [first, second] = await Promise.all([ask(), ask()]);
+    const ask = (uri: string, position: { readonly line: number; readonly character: number }) => {
+      const context = { triggerKind: 1 };
+      return connection.sendRequest('textDocument/inlineCompletion', {
+        textDocument: { uri },
+        position,
+        context,
+      });
+    };
+    await open('file:///sample.js', text);
+    expect(await ask('file:///sample.js', { line: 4, character: 23 })).toMatchObject([
+      { insertText: expect.stringMatching(/^ement\(values\)/) },
+    ]);
+    // Of a text that has yet to be read, so that the second request is heard before the first is answered.
+    const unread = Array.from({ length: 60 }, (_, i) => `const value${i} = compute(${i * i}, "${i}");\n`);
+    await open('file:///unread.js', unread.join(''));
+    const between = { line: 50, character: 14 };
+    const [first, second] = await Promise.all([
+      ask('file:///unread.js', between),
+      ask('file:///unread.js', between),
+    ]);
     expect(first).toBeNull();
     expect(second).toHaveLength(1);
 
