@@ -1,7 +1,7 @@
 import type { MemberManifest } from '../../src/config/memberManifest.ts';
 import { changedMembers } from '../support/changedMembers.ts';
 import { ratio, roundsOf } from '../support/format.ts';
-import { compareMembers } from '../support/lineRounds.ts';
+import { compareLines } from '../support/lineRounds.ts';
 import type { BenchContext, CaseResult } from '../support/result.ts';
 
 const ownLanguages: Readonly<Record<string, MemberManifest['languages']>> = {
@@ -15,7 +15,7 @@ export async function foreignMembers(context: BenchContext): Promise<CaseResult>
     ...manifest,
     languages: ownLanguages[manifest.id] ?? manifest.languages,
   }));
-  const { timePerByte } = await compareMembers(context, { seedOffset: 5, modelsPath });
+  const { timePerByte } = await compareLines(context, { seedOffset: 5, choice: { modelsPath } });
   return {
     ratio: timePerByte.ratio,
     figures: [

@@ -1,7 +1,7 @@
 import { defaultNeuralMemberOptions } from '../../src/lm/neural/neuralMember.ts';
 import { changedMembers } from '../support/changedMembers.ts';
 import { percent, ratio, roundsOf } from '../support/format.ts';
-import { compareMembers, type LineRound } from '../support/lineRounds.ts';
+import { compareLines, type LineRound } from '../support/lineRounds.ts';
 import type { BenchContext, CaseResult } from '../support/result.ts';
 import { compare, median } from '../support/statistics.ts';
 
@@ -10,7 +10,10 @@ export async function passesAhead(context: BenchContext): Promise<CaseResult> {
   // As they would be if they were too large for it.
   const parameters = defaultNeuralMemberOptions.mostAheadParameters + 1;
   const modelsPath = await changedMembers(context.cacheFolder, (manifest) => ({ ...manifest, parameters }));
-  const { product, other, timePerByte } = await compareMembers(context, { seedOffset: 4, modelsPath });
+  const { product, other, timePerByte } = await compareLines(context, {
+    seedOffset: 4,
+    choice: { modelsPath },
+  });
   const outside = [product, other].map(outsideOf);
   const nPasses = ({ timeline }: LineRound) => timeline.nPasses;
   const passes = compare(product.map(nPasses), other.map(nPasses));

@@ -1,5 +1,5 @@
 import type { Cursor } from './corpus.ts';
-import { LineDecoder } from './decoding.ts';
+import { type DecoderChoice, LineDecoder } from './decoding.ts';
 import type { BenchContext } from './result.ts';
 import { type Comparison, compare } from './statistics.ts';
 import { joinTimelines, type Timeline } from './timeline.ts';
@@ -16,17 +16,17 @@ export interface LineRound {
   readonly texts: readonly string[];
 }
 
-/** The product as it is, and with other members, writing lines at the same cursors in turns. */
-export async function compareMembers(
+/** The product as it is, and with another choice, writing lines at the same cursors in turns. */
+export async function compareLines(
   { corpus, seed, say }: BenchContext,
-  { seedOffset, modelsPath }: { readonly seedOffset: number; readonly modelsPath: string },
+  { seedOffset, choice }: { readonly seedOffset: number; readonly choice: DecoderChoice },
 ): Promise<{
   readonly product: readonly LineRound[];
   readonly other: readonly LineRound[];
   readonly timePerByte: Comparison;
 }> {
   const cursors = corpus.draw((nRounds + warmUps) * cursorsPerRound, seed + seedOffset);
-  const decoders = [await LineDecoder.open(corpus), await LineDecoder.open(corpus, { modelsPath })];
+  const decoders = [await LineDecoder.open(corpus), await LineDecoder.open(corpus, choice)];
   try {
     say(`${nRounds} rounds of ${cursorsPerRound} cursors`);
     const contenders = decoders.map((decoder, i) => ({
@@ -37,7 +37,11 @@ export async function compareMembers(
       },
     }));
     const [product, other] = await takeTurns(contenders, { warmUps, rounds: nRounds });
-    return { product, other, timePerByte: compare(product.map(perByte), other.map(perByte)) };
+    return {
+      product,
+      other,
+      timePerByte: compare(product.map(millisecondsPerByte), other.map(millisecondsPerByte)),
+    };
   } finally {
     for (const decoder of decoders) await decoder.close();
   }
@@ -56,6 +60,6 @@ async function writeLines(decoder: LineDecoder, cursors: readonly Cursor[]): Pro
   return { timeline: joinTimelines(timelines), bytes, texts };
 }
 
-function perByte({ timeline, bytes }: LineRound): number {
+export function millisecondsPerByte({ timeline, bytes }: LineRound): number {
   return timeline.milliseconds / Math.max(1, bytes);
 }

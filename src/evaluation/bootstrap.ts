@@ -18,8 +18,8 @@ export function drawnTogether<Row>(rows: readonly Row[], packageIdxOf: (row: Row
 }
 
 /**
- * Paired bootstrap over groups (packages, or the cursors of a single one): the 95 % percentile interval of Σ difference ÷ Σ size, whole groups drawn
- * with replacement.
+ * Paired bootstrap over groups (packages, or the cursors of a single one): the 95 % percentile interval of
+ * Σ difference ÷ Σ size, whole groups drawn with replacement.
  */
 export function pairedBootstrap(
   groups: readonly { readonly difference: number; readonly size: number }[],

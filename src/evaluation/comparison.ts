@@ -8,7 +8,7 @@ export interface GoalPair {
   readonly against: string;
 }
 
-/** How much one contender differs from another at the cursors of both, with 95 % intervals over packages, or over the cursors of a single one. */
+/** How much one contender differs from another at the cursors of both, with 95 % intervals by `drawnTogether`. */
 export interface Comparison extends GoalPair {
   /** Per symbol of the targets; less is better. */
   readonly bitsPerByte: Interval;

@@ -9,6 +9,7 @@ import {
   type Failure,
   FORESEEN,
   type FromWorker,
+  foreseenWord,
   HAS_FAILED,
   LOOKING,
   MAXIMUM_FORESEEN,
@@ -203,7 +204,7 @@ class MemberServer {
     this.#unread = undefined;
     Atomics.store(control, AHEAD_AT, 0);
     Atomics.store(control, CONFIRMED, 0);
-    Atomics.store(control, FORESEEN, state);
+    Atomics.store(control, FORESEEN, foreseenWord(0, state));
   }
 
   /**
@@ -266,14 +267,14 @@ class MemberServer {
     evidence[n].set(itsEvidence);
     const tookPass = n === Atomics.load(control, AHEAD_AT);
     if (tookPass) Atomics.store(control, N_PASSES, this.#stream?.forwardPasses ?? 0);
-    Atomics.store(control, FORESEEN, 4 * n + LOOKING);
+    Atomics.store(control, FORESEEN, foreseenWord(n, LOOKING));
     if (n % BYTES_PER_WAKE === 0 || tookPass) Atomics.notify(control, FORESEEN);
     return n < MAXIMUM_FORESEEN && (!this.#isAsked() || (this.#makesPasses && this.#mayReadAhead()));
   };
 
   #tell(state: number): void {
     const { control } = this.#shared;
-    Atomics.store(control, FORESEEN, 4 * this.#nForeseen + state);
+    Atomics.store(control, FORESEEN, foreseenWord(this.#nForeseen, state));
     Atomics.notify(control, FORESEEN);
   }
 

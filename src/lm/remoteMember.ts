@@ -6,11 +6,12 @@ import {
   AHEAD_AT,
   ANSWER,
   CONFIRMED,
+  countIn,
   createSharedMemory,
-  FAILED,
   type Failure,
   FORESEEN,
   type FromWorker,
+  foreseenWord,
   fromWorkerSchema,
   HAS_FAILED,
   LOOKING,
@@ -22,6 +23,7 @@ import {
   REQUEST,
   type SharedStream,
   SIGNAL,
+  stateIn,
   type ToWorker,
   viewSharedMemory,
 } from './remoteProtocol.ts';
@@ -111,7 +113,7 @@ export class RemoteMember implements Member {
       return new RemoteStream(this.#shared, recent, {
         request: () => this.#request(),
         confirm: () => this.#wake(),
-        whenForeseen: (place) => this.#reached(FORESEEN, 4 * place),
+        whenForeseen: (place) => this.#reached(FORESEEN, foreseenWord(place, LOOKING)),
         release: () => this.#post({ type: 'release' }),
       });
     } catch (error) {
@@ -234,11 +236,6 @@ export class RemoteMember implements Member {
   }
 }
 
-/** How many distributions are there, by the word FORESEEN. */
-function countIn(word: number): number {
-  return (word & 3) === FAILED ? (word >> 2) - 1 : word >> 2;
-}
-
 /** Looking ahead by a byte takes microseconds; a thread that takes longer than this has died. */
 const LONGEST_FORESIGHT_MS = 50;
 /** As much of the text as any member is promised. */
@@ -286,7 +283,7 @@ class RemoteStream implements MemberStream {
     const next = this.#nTaken + 1;
     const word = this.#foreseenUpTo(next);
     const isForeseen = next <= countIn(word);
-    const isRead = (word & 3) === READING;
+    const isRead = stateIn(word) === READING;
     if (!(isForeseen || isRead) || foreseen[next] !== byte) return this.#request(byte);
     this.#take(next);
     if (!isForeseen) return this.#whenRead(next, byte);
@@ -368,7 +365,7 @@ class RemoteStream implements MemberStream {
     const { control } = this.#shared;
     for (;;) {
       const word = Atomics.load(control, FORESEEN);
-      if (countIn(word) >= wanted || (word & 3) !== LOOKING) return word;
+      if (countIn(word) >= wanted || stateIn(word) !== LOOKING) return word;
       if (blockWhile(control, FORESEEN, word, LONGEST_FORESIGHT_MS)) return word;
     }
   }

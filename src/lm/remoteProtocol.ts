@@ -27,19 +27,33 @@ export interface SharedStream {
 export const SIGNAL = 0; // changes with everything that the worker should look at
 export const REQUEST = 1; // number of the last request to read bytes
 export const N_REQUESTED = 2; // how many bytes it is
-export const FORESEEN = 3; // four times how many distributions follow the one asked for, plus one of the states below
+export const FORESEEN = 3; // how many distributions follow the one asked for, and one of the states below: `foreseenWord`
 export const N_PASSES = 4; // forward passes since the stream was opened
 export const N_EXPECTED = 5; // how many bytes are expected after those requested
 export const ANSWER = 6; // number of the last request that has been answered
 export const HAS_FAILED = 7; // 1 where that request went wrong; a message then says how
 export const AHEAD_AT = 8; // the last foreseen byte that took a forward pass, by its place; 0 for none
-export const CONFIRMED = 9; // the last of those places that the reader has taken
+export const CONFIRMED = 9; // the last foreseen byte that the reader has taken, by its place
 
 /** The states that go with FORESEEN. */
 export const LOOKING = 0; // no forward pass is under way; more may come in a moment
 export const READING = 1; // the next byte is there; the pass for what follows it is under way, or will be when its turn comes
 export const RESTING = 2; // no more will come
 export const FAILED = 3; // the pass for the last byte failed: nothing follows it, and the next request is told why
+
+/** A word with a higher place is greater, whatever the states. */
+export function foreseenWord(place: number, state: number): number {
+  return 4 * place + state;
+}
+
+export function stateIn(word: number): number {
+  return word & 3;
+}
+
+/** How many distributions are there. */
+export function countIn(word: number): number {
+  return stateIn(word) === FAILED ? (word >> 2) - 1 : word >> 2;
+}
 
 export const MAXIMUM_FORESEEN = 32;
 const N_CONTROLS = 10;

@@ -18,9 +18,9 @@ let lastTurn = 0;
 
 /**
  * Resolves when a word of shared memory has reached this value, from which it must not fall before that is seen;
- * whoever changes it notifies. All that is waited for in
- * one turn of the microtasks is waited for together. A thread that blocks is awake again sooner than one that is called
- * back by its event loop: so it blocks for a moment, and only then leaves the word to the event loop.
+ * whoever changes it notifies. All that is waited for in one turn of the microtasks is waited for together. A thread
+ * that blocks is awake again sooner than one that is called back by its event loop: so it blocks for a moment, and only
+ * then leaves the word to the event loop.
  */
 export function whenReached(control: Int32Array, place: number, value: number): Promise<void> {
   return new Promise((resolve) => {

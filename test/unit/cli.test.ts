@@ -16,31 +16,16 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Failure } from '../../src/cli/failures.ts';
 import { reportTable } from '../../src/cli/reportTable.ts';
-import { run } from '../../src/cli/run.ts';
 import { offsetAt, readTextFile } from '../../src/cli/textFile.ts';
 import { formatPolicyFile } from '../../src/config/policyFile.ts';
 import type { CompletionReport } from '../../src/protocol/completion.ts';
+import { consort } from '../support/consort.ts';
 import { untrainedPolicy } from '../support/policyFiles.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'consort-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-
-/** Runs a command line in this process. */
-async function consort(...args: string[]) {
-  let stdout = '';
-  let stderr = '';
-  const status = await run(args, {
-    stdout: async (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-  });
-  return { status, stdout, stderr };
-}
 
 function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);

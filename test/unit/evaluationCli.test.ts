@@ -4,26 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
 import { readPaths } from '../../src/cli/pathFiles.ts';
-import { run } from '../../src/cli/run.ts';
 import { formatPolicyFile } from '../../src/config/policyFile.ts';
+import { consort } from '../support/consort.ts';
 import { randomPolicy } from '../support/policyFiles.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'consort-evaluation-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-async function consort(...args: string[]) {
-  let stdout = '';
-  let stderr = '';
-  const status = await run(args, {
-    stdout: async (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-  });
-  return { status, stdout, stderr };
-}
 
 const source = join(folder, 'typescript', 'shapes');
 const paths = join(folder, 'paths');

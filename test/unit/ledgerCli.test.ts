@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { run } from '../../src/cli/run.ts';
 import { recordCompletion } from '../../src/server/ledger/completions.ts';
 import { grantConsent } from '../../src/server/ledger/consents.ts';
 import { openLedger } from '../../src/server/ledger/ledger.ts';
 import { defaultLedgerPath } from '../../src/server/ledger/location.ts';
 import { recordOutcome } from '../../src/server/ledger/outcomes.ts';
 import { recordText } from '../../src/server/ledger/survivingTexts.ts';
+import { consort } from '../support/consort.ts';
 import { completion, survivingText, value, workspace } from '../support/ledgerRecords.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'consort-ledger-'));
@@ -29,26 +29,14 @@ beforeEach(async () => {
 });
 
 /** Runs a command on the ledger, in this process. */
-async function consort(...args: readonly string[]) {
-  let stdout = '';
-  let stderr = '';
-  const status = await run(['ledger', ...args, '--ledger', path], {
-    stdout: async (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-  });
-  return { status, stdout, stderr };
-}
+const onLedger = (...args: readonly string[]) => consort('ledger', ...args, '--ledger', path);
 
 test('stats says in words and in JSON what is in it', async () => {
-  const { status, stdout, stderr } = await consort('stats');
+  const { status, stdout, stderr } = await onLedger('stats');
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toMatch(/^completions +1, 1 shown; first 2023-11-14T/m);
   expect(stdout).toMatch(/^serving +Hedge$/m);
-  const json = await consort('stats', '--json', '--out', join(folder, 'stats.json'));
+  const json = await onLedger('stats', '--json', '--out', join(folder, 'stats.json'));
   expect(JSON.parse(json.stdout)).toMatchObject({
     path,
     completions: 1,
@@ -60,7 +48,7 @@ test('stats says in words and in JSON what is in it', async () => {
 
 test('export prints JSON lines, or one JSON document, and writes the same to a file', async () => {
   const out = join(folder, 'export.jsonl');
-  const { status, stdout } = await consort('export', '--out', out);
+  const { status, stdout } = await onLedger('export', '--out', out);
   expect(status).toBe(0);
   expect(readFileSync(out, 'utf8')).toBe(stdout);
   const lines = stdout
@@ -68,7 +56,7 @@ test('export prints JSON lines, or one JSON document, and writes the same to a f
     .split('\n')
     .map((line) => JSON.parse(line));
   expect(lines.map(({ type }) => type)).toEqual(['ledger', 'completion', 'text']);
-  const document = await consort('export', '--json');
+  const document = await onLedger('export', '--json');
   expect(JSON.parse(document.stdout)).toEqual(lines);
 });
 
@@ -84,11 +72,11 @@ test('erase needs --yes where nobody can be asked, and then removes the ledger',
     stderr: expect.stringContaining('erase needs --yes'),
   });
   expect(existsSync(path)).toBe(true);
-  const { status, stdout } = await consort('erase', '--yes', '--json');
+  const { status, stdout } = await onLedger('erase', '--yes', '--json');
   expect(status).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ path, left: [] });
   expect(existsSync(path)).toBe(false);
-  expect(await consort('erase', '--yes')).toMatchObject({
+  expect(await onLedger('erase', '--yes')).toMatchObject({
     status: 0,
     stdout: `There was no ledger at ${path}.\n`,
   });
@@ -97,7 +85,7 @@ test('erase needs --yes where nobody can be asked, and then removes the ledger',
 describe('what cannot be done', () => {
   test.each([['stats'], ['export']])('%s without a ledger', async (action) => {
     rmSync(path);
-    const { status, stdout, stderr } = await consort(action);
+    const { status, stdout, stderr } = await onLedger(action);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(/^consort: There is no ledger at .*learning is switched on\.\n$/);
     expect(existsSync(path)).toBe(false);
@@ -110,7 +98,7 @@ describe('what cannot be done', () => {
     [['stats', 'more'], /cannot do "stats more"/],
   ];
   test.each(wrong)('%j', async (args, reason) => {
-    const { status, stderr } = await consort(...args);
+    const { status, stderr } = await onLedger(...args);
     expect(status).toBe(2);
     expect(stderr).toMatch(reason);
   });

@@ -13,13 +13,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { run } from '../../src/cli/run.ts';
 import { recordCompletion } from '../../src/server/ledger/completions.ts';
 import { grantConsent, hasConsent } from '../../src/server/ledger/consents.ts';
 import { eraseLedger } from '../../src/server/ledger/erase.ts';
 import { openLedger } from '../../src/server/ledger/ledger.ts';
 import { applicationId, migrations } from '../../src/server/ledger/migrations.ts';
 import { ledgerStats } from '../../src/server/ledger/stats.ts';
+import { consort } from '../support/consort.ts';
 import { completion, value, workspace } from '../support/ledgerRecords.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'consort-ledger-'));
@@ -33,20 +33,8 @@ function newPath(): string {
 }
 
 /** Runs a command in this process. */
-async function consort(action: string, path: string, ...args: readonly string[]) {
-  let stdout = '';
-  let stderr = '';
-  const all = ['ledger', action, '--ledger', path, ...(action === 'erase' ? ['--yes'] : []), ...args];
-  const status = await run(all, {
-    stdout: async (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-  });
-  return { status, stdout, stderr };
-}
+const onLedger = (action: string, path: string, ...args: readonly string[]) =>
+  consort('ledger', action, '--ledger', path, ...(action === 'erase' ? ['--yes'] : []), ...args);
 
 /** Names, modes and bytes of everything in the path's folder. */
 function around(path: string) {
@@ -222,7 +210,7 @@ describe('from the command line', () => {
       await make(path);
       const state = () => (name === 'a folder' ? readdirSync(dirname(path)) : around(path));
       const before = state();
-      check(await consort(action, path), expected.read);
+      check(await onLedger(action, path), expected.read);
       expect(state()).toEqual(before);
     });
 
@@ -231,7 +219,7 @@ describe('from the command line', () => {
       await make(path);
       const state = () => (name === 'a folder' ? readdirSync(dirname(path)) : around(path));
       const before = state();
-      check(await consort('erase', path), expected.erase);
+      check(await onLedger('erase', path), expected.erase);
       expect(state()).toEqual(expected.erase === 'works' ? [] : before);
     });
   });
@@ -242,7 +230,7 @@ describe('from the command line', () => {
     theirs.exec(`PRAGMA journal_mode = WAL; ${notes}`);
     const state = () => around(path).filter(({ name }) => !name.endsWith('-shm'));
     const before = state();
-    for (const action of ['stats', 'export', 'erase']) check(await consort(action, path), 'notLedger');
+    for (const action of ['stats', 'export', 'erase']) check(await onLedger(action, path), 'notLedger');
     expect(state()).toEqual(before);
     expect({ ...theirs.prepare('SELECT text FROM notes').get() }).toEqual({ text: 'mine' });
     theirs.close();
@@ -252,7 +240,7 @@ describe('from the command line', () => {
     const path = newPath();
     const ledger = await openedLedger(path);
     const names = readdirSync(dirname(path));
-    expect(JSON.parse((await consort('stats', path, '--json')).stdout)).toMatchObject({ completions: 1 });
+    expect(JSON.parse((await onLedger('stats', path, '--json')).stdout)).toMatchObject({ completions: 1 });
     expect(readdirSync(dirname(path))).toEqual(names);
     ledger.close();
   });
@@ -275,13 +263,13 @@ describe('from the command line', () => {
       const path = newPath();
       await closedLedger(path);
       const before = around(path);
-      expect(await consort(action, path, '--out', path)).toMatchObject({ status: 2 });
+      expect(await onLedger(action, path, '--out', path)).toMatchObject({ status: 2 });
       expect(around(path)).toEqual(before);
       const other = newPath();
       writeFileSync(other, 'no ledger');
       const out = join(dirname(other), 'out.json');
       writeFileSync(out, 'the last export');
-      check(await consort(action, other, '--out', out), 'notLedger');
+      check(await onLedger(action, other, '--out', out), 'notLedger');
       expect(readFileSync(out, 'utf8')).toBe('the last export');
     },
   );
@@ -291,7 +279,7 @@ describe('from the command line', () => {
     await closedLedger(path);
     copyFileSync(path, `${path}.damaged-1`);
     writeFileSync(`${path}.damaged-2`, 'once my notes');
-    const { status, stderr } = await consort('erase', path);
+    const { status, stderr } = await onLedger('erase', path);
     expect({ status, stderr }).toEqual({
       status: 0,
       stderr: `Left as they are, not recognisable as ledgers: ${path}.damaged-2.\n`,
@@ -308,7 +296,7 @@ describe('from the command line', () => {
     make(path);
     vi.stubEnv('CONSORT_STORAGE', dirname(path));
     const before = around(path);
-    check(await consort('erase', path), expected);
+    check(await onLedger('erase', path), expected);
     vi.unstubAllEnvs();
     expect(around(path)).toEqual(expected === 'works' ? [] : before);
   });

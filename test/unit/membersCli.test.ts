@@ -2,8 +2,8 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { run } from '../../src/cli/run.ts';
 import { bundledMembersPath } from '../../src/server/memberFolders.ts';
+import { consort } from '../support/consort.ts';
 
 const bundled = 'consort-python';
 let folder = '';
@@ -13,18 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-async function members(...args: string[]) {
-  let [stdout, stderr] = ['', ''];
-  const status = await run(['members', ...args, '--members-path', folder], {
-    stdout: async (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-  });
-  return { status, stdout, stderr };
-}
+const members = (...args: readonly string[]) => consort('members', ...args, '--members-path', folder);
 
 test('without a word, members are listed', async () => {
   const listed = await members();

@@ -1,16 +1,8 @@
 import { expect, test } from 'vitest';
-import { run } from '../../src/cli/run.ts';
+import { consort } from '../support/consort.ts';
 
 async function replay(...args: readonly string[]) {
-  const written = { stdout: '', stderr: '' };
-  const code = await run(['replay', ...args], {
-    stdout: async (text) => {
-      written.stdout += text;
-    },
-    stderr: (text) => {
-      written.stderr += text;
-    },
-  });
+  const { status: code, ...written } = await consort('replay', ...args);
   return { code, ...written };
 }
 

@@ -3,30 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readPolicyContender } from '../../src/cli/policyChoice.ts';
-import { run } from '../../src/cli/run.ts';
 import { parsePolicyFile } from '../../src/config/policyFile.ts';
 import { encodeCursor, encodeHeader } from '../../src/evaluation/pathStore.ts';
 import { RlaeSpanPolicy } from '../../src/evaluation/rlaeSpanPolicy.ts';
 import { actorProblem } from '../../src/policy/actorPolicy.ts';
 import { readTexts, toyCursor } from '../support/collected.ts';
+import { consort } from '../support/consort.ts';
 import { says } from '../support/toyStream.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'consort-train-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function consort(...args: string[]) {
-  let stdout = '';
-  let stderr = '';
-  const status = await run(['train', ...args], {
-    stdout: async (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-  });
-  return { status, stdout, stderr };
-}
+const train = (...args: readonly string[]) => consort('train', ...args);
 
 /** A file with this many cursors of one package. */
 async function pathFile(name: string, nCursors: number): Promise<string> {
@@ -64,7 +52,7 @@ describe('wrong usage ends with code 2, a reason and a hint', () => {
     ],
   ];
   test.each(cases)('%j', async (args, expected) => {
-    const { status, stderr } = await consort(...args);
+    const { status, stderr } = await train(...args);
     expect(stderr).toMatch(expected);
     expect(status).toBe(2);
   });
@@ -75,7 +63,7 @@ test('it trains in a worker, shows how it goes, and goes on from its checkpoint'
   const out = join(folder, 'toy.json');
   const always = [paths, '--algorithm', 'mappo', '--out', out, '--backend', 'wasm', '--json'];
   const settings = ['--set', 'ppo.nSteps=16', '--set', 'gate.nEpochs=1', '--set', 'policy.evaluateEvery=1'];
-  const first = await consort(...always, ...settings, '--updates', '1');
+  const first = await train(...always, ...settings, '--updates', '1');
   expect(first.stderr).toMatch(
     /5 cursors to train on, 1 held out[\s\S]*warm start 1[\s\S]*update 1: reward[\s\S]*min left/,
   );
@@ -84,12 +72,12 @@ test('it trains in a worker, shows how it goes, and goes on from its checkpoint'
   const { file } = parsePolicyFile(readFileSync(out, 'utf8'));
   expect(file).toMatchObject({ name: 'toy', algorithm: 'mappo', members: '*', combiner: 'linear' });
 
-  const second = await consort(...always, ...settings, '--updates', '2', '--resume');
+  const second = await train(...always, ...settings, '--updates', '2', '--resume');
   expect(second.stderr).toMatch(/held out\n?[\s\S]*update 2: reward/);
   expect(second.stderr).not.toMatch(/warm start|update 1:/);
   expect(second.status).toBe(0);
 
-  const other = await consort(...always, '--updates', '2', '--resume', '--seed', '2');
+  const other = await train(...always, '--updates', '2', '--resume', '--seed', '2');
   expect(other.stderr).toMatch(/checkpoint is of a training with other options/);
   expect(other.status).toBe(1);
 });
@@ -98,14 +86,7 @@ test('RLAE as published is trained to be compared with, and serves nobody', asyn
   const paths = await pathFile('published.paths', 5);
   const out = join(folder, 'rlaeSpan.json');
   const options = ['--updates', '2', '--set', 'ppo.nSteps=16', '--backend', 'wasm', '--json'];
-  const { status, stderr, stdout } = await consort(
-    paths,
-    '--algorithm',
-    'rlaeSpan',
-    '--out',
-    out,
-    ...options,
-  );
+  const { status, stderr, stdout } = await train(paths, '--algorithm', 'rlaeSpan', '--out', out, ...options);
   expect(stderr).toMatch(/update 1: reward[\s\S]*update 2: reward/);
   expect(status).toBe(0);
   expect(JSON.parse(stdout).training).toMatchObject({ updates: 2, trainCursors: 4 });
@@ -123,13 +104,13 @@ test('what cannot be read is said in a sentence', async () => {
   const notPaths = join(folder, 'not.paths');
   writeFileSync(notPaths, 'no');
   const out = join(folder, 'none.json');
-  const { status, stderr } = await consort(notPaths, '--algorithm', 'gate', '--out', out);
+  const { status, stderr } = await train(notPaths, '--algorithm', 'gate', '--out', out);
   expect(stderr).toMatch(/not.paths is not a file of collected paths/);
   expect(status).toBe(1);
-  const missing = await consort(join(folder, 'no', 'where'), '--algorithm', 'gate', '--out', out);
+  const missing = await train(join(folder, 'no', 'where'), '--algorithm', 'gate', '--out', out);
   expect(missing.stderr).toMatch(/there is no .*where\./);
   const whole = await pathFile('whole.paths', 5);
-  const resumed = await consort(whole, '--algorithm', 'gate', '--out', out, '--resume');
+  const resumed = await train(whole, '--algorithm', 'gate', '--out', out, '--resume');
   expect(resumed.stderr).toMatch(/none.json.checkpoint to go on from/);
   expect(existsSync(out)).toBe(false);
 });

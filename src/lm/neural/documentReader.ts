@@ -119,18 +119,17 @@ export class DocumentReader {
 
   #scoutOn(visit: ForesightVisitor): number | undefined {
     const scout = this.#scout;
-    for (let isOn = true; isOn; ) {
+    for (;;) {
       const at = this.#nScouted++;
       const byte = at < this.#expected.length ? this.#expected[at] : scout.mostProbable;
       if (byte === END || byte === NEWLINE) break;
       this.#aheadProbability *= scout.distribution[byte];
-      if (scout.tryAdvance(byte)) {
-        isOn = visit(byte, scout.distribution, scout.evidence);
-        continue;
+      if (!scout.tryAdvance(byte)) {
+        if (this.#aheadProbability < this.#leastAheadProbability) break;
+        this.#unread = byte;
+        return byte;
       }
-      if (this.#aheadProbability < this.#leastAheadProbability) break;
-      this.#unread = byte;
-      return byte;
+      if (!visit(byte, scout.distribution, scout.evidence)) break;
     }
     scout.clear();
     return undefined;

@@ -10,10 +10,9 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import * as z from 'zod';
 import { migrate } from './migrations.ts';
 import { problem, problemOf, type Result } from './problems.ts';
-import { kindOf } from './recognise.ts';
+import { isIntact, kindOf } from './recognise.ts';
 import { Session } from './session.ts';
 
 /** The part of `node:sqlite` that is needed. */
@@ -117,8 +116,7 @@ function prepare(session: Session, path: string, missing: 'create' | 'report') {
     PRAGMA trusted_schema = OFF;
     PRAGMA cell_size_check = ON;
     PRAGMA journal_size_limit = 4000000`);
-  const check = session.first(z.object({ integrity_check: z.string() }), 'PRAGMA integrity_check(1)');
-  if (check?.integrity_check !== 'ok') return problem('damaged', path);
+  if (!isIntact(session)) return problem('damaged', path);
   if (kind === 'erasedLedger') session.execute('PRAGMA user_version = 0');
   migrate(session);
   return null;

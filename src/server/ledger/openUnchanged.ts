@@ -1,10 +1,9 @@
 import { statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import * as z from 'zod';
 import { latestVersion, versionOf } from './migrations.ts';
 import { identify, type OpenFile, type OpenOptions, type Sqlite } from './openFile.ts';
 import { problem, problemOf, type Result } from './problems.ts';
-import { isLedgerHeader, kindOf, readHeader } from './recognise.ts';
+import { isIntact, isLedgerHeader, kindOf, readHeader } from './recognise.ts';
 import { Session } from './session.ts';
 
 /**
@@ -58,8 +57,7 @@ function refusalOf(session: Session, path: string) {
   if (kind === 'blank') return problem('notLedger', path);
   if (kind === 'newerLedger') return problem('newerVersion', path);
   if (kind === 'erasedLedger') return problem('absent', path);
-  const check = session.first(z.object({ integrity_check: z.string() }), 'PRAGMA integrity_check(1)');
-  if (kind === 'damagedLedger' || check?.integrity_check !== 'ok') return problem('damaged', path);
+  if (kind === 'damagedLedger' || !isIntact(session)) return problem('damaged', path);
   return versionOf(session) < latestVersion ? problem('needsEditor', path) : null;
 }
 

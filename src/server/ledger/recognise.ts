@@ -42,6 +42,11 @@ export function kindOf(session: Session): DatabaseKind {
 
 const nameRow = z.object({ name: z.string() }).transform(({ name }) => name);
 
+export function isIntact(session: Session): boolean {
+  const check = session.first(z.object({ integrity_check: z.string() }), 'PRAGMA integrity_check(1)');
+  return check?.integrity_check === 'ok';
+}
+
 /** What the first 100 bytes of an SQLite database say: https://www.sqlite.org/fileformat.html#the_database_header */
 export interface Header {
   readonly version: number;
